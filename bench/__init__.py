@@ -1,0 +1,1 @@
+"""An AutoML benchmarking harness for tabular data."""

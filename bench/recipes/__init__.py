@@ -1,0 +1,10 @@
+"""Recipes: encodings fitted on training rows only, one a kind of model.
+
+``trees`` keeps categories as codes and missing values as NaN; ``linear`` gives scaled numbers without gaps; ``nets``
+gives scaled numbers and category codes with a slot for what was never seen. Whatever the recipe, the outcome is one
+dense array, so that it can be shared between processes as a memory-mapped file.
+"""
+
+from bench.recipes.base import RECIPES, Encoded, Recipe, load_recipe, make_recipe
+
+__all__ = ["RECIPES", "Encoded", "Recipe", "load_recipe", "make_recipe"]

@@ -1,0 +1,86 @@
+"""What a recipe is, and the three there are."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from bench.dataset import Schema
+from bench.metric import Array, TaskKind
+
+#: Name -> module below ``bench.recipes`` that defines ``RECIPE``, a class.
+RECIPES = ("linear", "nets", "trees")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoded:
+    """Encoded rows: ``values`` is float32 [n_rows, n_features], C-contiguous, never written to.
+
+    Columns named in ``categorical`` hold whole-number codes 0..cardinality-1 (NaN for missing in recipe ``trees``);
+    ``cardinalities`` follows ``categorical``. ``names`` tells where each column came from, for explanations alone.
+    """
+
+    values: Array
+    categorical: tuple[int, ...] = ()
+    cardinalities: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def rows(self, index: Array) -> "Encoded":
+        """Take some rows, by number."""
+        return Encoded(
+            values=self.values[index],
+            categorical=self.categorical,
+            cardinalities=self.cardinalities,
+            names=self.names,
+        )
+
+
+class Recipe(Protocol):
+    """Turns a coerced table (see `Schema.coerce`) into numbers.
+
+    A recipe is fitted once, on the training rows of one fold. ``fit_transform`` may encode those rows otherwise than
+    ``transform`` would (out-of-fold target encoding). ``version`` is part of a trial's identity: raise it whenever the
+    encoding changes.
+    """
+
+    version: int
+
+    def fit_transform(self, frame: pl.DataFrame, y: Array) -> Encoded:
+        """Fit on training rows (``y``: class codes or values) and encode them."""
+        ...
+
+    def transform(self, frame: pl.DataFrame) -> Encoded:
+        """Encode other rows; unseen categories and missing values never fail, and the result is always finite or NaN."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted recipe into an existing empty folder, without pickle."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> "Recipe":
+        """Read back what ``save`` wrote; encodes the same to the last bit."""
+        ...
+
+
+def _recipe_class(name: str) -> type[Recipe]:
+    """Import the class behind a recipe's name."""
+    recipe: type[Recipe] = importlib.import_module(f"bench.recipes.{name}").RECIPE
+    return recipe
+
+
+def make_recipe(name: str, schema: Schema, kind: TaskKind, seed: int) -> Recipe:
+    """Make an unfitted recipe; every recipe class takes ``(schema, kind, seed)``."""
+    return _recipe_class(name)(schema, kind, seed)  # type: ignore[call-arg]
+
+
+def recipe_version(name: str) -> int:
+    """Version of a recipe's encoding."""
+    return _recipe_class(name).version
+
+
+def load_recipe(name: str, folder: Path) -> Recipe:
+    """Read a fitted recipe from its folder."""
+    return _recipe_class(name).load(folder)

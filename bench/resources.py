@@ -1,0 +1,137 @@
+"""What this process may really use, and holding a fit to what it was given."""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import RequestError
+
+_CGROUP = Path("/sys/fs/cgroup")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """What the run may use: ``cpus`` counts cores, ``memory_bytes`` is a limit, ``gpus`` counts devices.
+
+    ``cpus_why`` says which limit decided the number of cores.
+    """
+
+    cpus: int
+    memory_bytes: int
+    gpus: int
+    cpus_why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allotment:
+    """What one fit was given: threads, a share of a GPU (0 for none) and the device to use (``cpu`` or ``cuda``)."""
+
+    cpus: int = 1
+    gpu: float = 0.0
+    device: str = "cpu"
+
+
+class Deadline:
+    """A moment on the monotonic clock; ``Deadline(None)`` never comes."""
+
+    def __init__(self, seconds: float | None) -> None:
+        """Set the deadline ``seconds`` from now."""
+        self._at = math.inf if seconds is None else time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left; infinite when there is no deadline, negative once it has passed."""
+        return self._at - time.monotonic()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the moment has come."""
+        return self.left <= 0
+
+
+def _read_number(path: Path, field: int = 0) -> int | None:
+    """Read one whole number from a kernel file; None where it is absent or says ``max``."""
+    try:
+        text = path.read_text().split()[field]
+    except (OSError, IndexError):
+        return None
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _cgroup_cpus() -> float | None:
+    """CPU quota of this control group (version 2, then 1), in cores; None without one."""
+    quota, period = _read_number(_CGROUP / "cpu.max"), _read_number(_CGROUP / "cpu.max", 1)
+    if quota is None:
+        quota = _read_number(_CGROUP / "cpu/cpu.cfs_quota_us")
+        period = _read_number(_CGROUP / "cpu/cpu.cfs_period_us")
+    return quota / period if quota and period and quota > 0 else None
+
+
+def available_cpus() -> tuple[int, str]:
+    """Count the cores this process may use, and say which limit decided."""
+    limits = {"cores of the machine": float(os.cpu_count() or 1)}
+    if hasattr(os, "sched_getaffinity"):
+        limits["CPU affinity"] = float(len(os.sched_getaffinity(0)))
+    if (quota := _cgroup_cpus()) is not None:
+        limits["cgroup quota"] = quota
+    if (slurm := os.environ.get("SLURM_CPUS_PER_TASK", "")).isdigit():
+        limits["SLURM_CPUS_PER_TASK"] = float(slurm)
+    why = min(limits, key=lambda name: limits[name])
+    return max(1, math.floor(limits[why])), why
+
+
+def available_memory() -> int:
+    """Bytes of memory this process may use: the machine's, or the control group's limit when that is smaller."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = [_read_number(_CGROUP / "memory.max"), _read_number(_CGROUP / "memory/memory.limit_in_bytes")]
+    return min([total, *(limit for limit in limits if limit)])
+
+
+def available_gpus() -> int:
+    """Count NVIDIA devices without loading a library: the kernel's device files, narrowed by CUDA_VISIBLE_DEVICES."""
+    devices = len([path for path in Path("/dev").glob("nvidia[0-9]*") if path.name[6:].isdigit()])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return devices
+    return min(devices, len([part for part in visible.split(",") if part.strip() not in ("", "-1")]))
+
+
+def machine(cpus: int | None = None, gpus: int | None = None) -> Machine:
+    """Find out what may be used; ``cpus`` and ``gpus`` lower it.
+
+    Raises:
+        RequestError: more was asked for than there is.
+    """
+    found_cpus, why = available_cpus()
+    found_gpus = available_gpus()
+    if cpus is not None and cpus > found_cpus:
+        raise RequestError(
+            f"--cpus must be at most {found_cpus} here ({why}), got {cpus}. Leave --cpus out to use all of them."
+        )
+    if gpus is not None and gpus > found_gpus:
+        raise RequestError(f"--gpus must be at most {found_gpus} here, got {gpus}. Leave --gpus out, or pass 0.")
+    return Machine(
+        cpus=found_cpus if cpus is None else cpus,
+        memory_bytes=available_memory(),
+        gpus=found_gpus if gpus is None else gpus,
+        cpus_why=why if cpus is None else "--cpus",
+    )
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """Environment variables that hold the numeric libraries of a new process to ``threads``."""
+    return dict.fromkeys(_THREAD_VARIABLES, str(threads))
+
+
+@contextlib.contextmanager
+def limit_threads(threads: int) -> Iterator[None]:
+    """Hold BLAS and OpenMP of this process to ``threads`` while the block runs."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=threads):
+        yield

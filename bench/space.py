@@ -1,0 +1,119 @@
+"""Search spaces: ``search_spaces/<family>.yaml`` read into plain ranges, defaults and portfolio points.
+
+A file holds::
+
+    family: lightgbm
+    params:                                   # what is searched
+      learning_rate: {type: float, low: 0.005, high: 0.1, log: true}
+      num_leaves: {type: int, low: 2, high: 200, log: true}
+      extra_trees: {type: categorical, choices: [false, true]}
+      class_weight: {type: categorical, choices: [null, balanced], when: imbalanced}
+    defaults: {learning_rate: 0.05}           # the first candidate of the family
+    portfolio: [{learning_rate: 0.02}]        # tried before the search; what a point leaves out is the default
+
+``when`` (``classification``, ``regression``, ``imbalanced``) leaves a parameter, in the search and in the defaults, to
+tasks that it fits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from bench.errors import BenchError
+
+Value = bool | int | float | str | None
+Params = Mapping[str, Value]
+Condition = Literal["classification", "regression", "imbalanced"]
+_PARAMETER_KEYS = {"type", "low", "high", "log", "choices", "when"}
+_SPACE_KEYS = {"family", "params", "defaults", "portfolio"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """One searched parameter: a range with both ends included, or choices."""
+
+    name: str
+    type: Literal["float", "int", "categorical"]
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    choices: tuple[Value, ...] = ()
+    when: Condition | None = None
+
+    def grid(self, points: int) -> tuple[Value, ...]:
+        """Spread at most ``points`` values over the range, ends included; every choice of a categorical one."""
+        if self.type == "categorical":
+            return self.choices
+        fractions = [index / (points - 1) for index in range(points)]
+        if self.log:
+            values = [self.low * (self.high / self.low) ** fraction for fraction in fractions]
+        else:
+            values = [self.low + (self.high - self.low) * fraction for fraction in fractions]
+        if self.type == "int":
+            return tuple(dict.fromkeys(round(value) for value in values))
+        return tuple(values)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Space:
+    """What is searched for one family, and where the search starts."""
+
+    family: str
+    parameters: tuple[Parameter, ...]
+    defaults: Params
+    portfolio: tuple[Params, ...]
+
+    def narrowed(self, conditions: frozenset[str]) -> "Space":
+        """Leave out the parameters whose ``when`` is not among ``conditions``."""
+        out = {p.name for p in self.parameters if p.when is not None and p.when not in conditions}
+
+        def keep(params: Params) -> dict[str, Value]:
+            return {name: value for name, value in params.items() if name not in out}
+
+        return Space(
+            family=self.family,
+            parameters=tuple(p for p in self.parameters if p.name not in out),
+            defaults=keep(self.defaults),
+            portfolio=tuple(keep(point) for point in self.portfolio),
+        )
+
+
+def _parameter(name: str, entry: Any, where: str) -> Parameter:
+    """Read one entry of ``params``."""
+    if not isinstance(entry, dict) or not set(entry) <= _PARAMETER_KEYS:
+        raise BenchError(f"{where}: parameter {name!r} must be a mapping with keys among {sorted(_PARAMETER_KEYS)}.")
+    if entry.get("type") == "categorical":
+        if not entry.get("choices"):
+            raise BenchError(f"{where}: categorical parameter {name!r} must have choices.")
+        return Parameter(name=name, type="categorical", choices=tuple(entry["choices"]), when=entry.get("when"))
+    if entry.get("type") not in ("float", "int"):
+        raise BenchError(f"{where}: parameter {name!r} must have type float, int or categorical.")
+    low, high, log = entry.get("low"), entry.get("high"), bool(entry.get("log", False))
+    if not (isinstance(low, (int, float)) and isinstance(high, (int, float)) and low < high and (low > 0 or not log)):
+        raise BenchError(f"{where}: parameter {name!r} must have low < high, and low > 0 with log: true.")
+    return Parameter(name=name, type=entry["type"], low=low, high=high, log=log, when=entry.get("when"))
+
+
+def load_space(path: Path) -> Space:
+    """Read and check one search space file.
+
+    Raises:
+        BenchError: the file breaks the format above; the message names the file and the parameter.
+    """
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict) or not set(content) <= _SPACE_KEYS or content.get("family") != path.stem:
+        raise BenchError(f"{path.name} must be a mapping with keys among {sorted(_SPACE_KEYS)}, family: {path.stem}.")
+    params = content.get("params") or {}
+    space = Space(
+        family=content["family"],
+        parameters=tuple(_parameter(name, entry, path.name) for name, entry in params.items()),
+        defaults=content.get("defaults") or {},
+        portfolio=tuple(content.get("portfolio") or ()),
+    )
+    for point in space.portfolio:
+        if unknown := set(point) - set(space.defaults) - set(params):
+            raise BenchError(f"{path.name}: portfolio point names unknown parameters {sorted(unknown)}.")
+    return space
