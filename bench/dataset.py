@@ -4,62 +4,31 @@
 know about columns.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-Kind = Literal["numeric", "categorical", "boolean", "datetime", "text", "constant", "id"]
-USABLE: frozenset[Kind] = frozenset({"numeric", "categorical", "boolean", "datetime", "text"})
+from bench.cards import Card, find_card, list_cards, read_card, unknown_dataset
+from bench.errors import DataError, RequestError, nearest
+from bench.identity import file_digest
+from bench.kinds import USABLE, Column, Kind, infer_column
+from bench.schema import Schema
+from bench.sources.builtin import read_builtin
+from bench.sources.file import Read, is_table_name, read_file
+from bench.sources.openml import read_cached, write_cached
+from bench.table import fingerprint, from_pandas, normalise
 
+if TYPE_CHECKING:
+    import pandas
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Column:
-    """One column: its kind, why it was taken for that, and counts over all rows.
+__all__ = ["USABLE", "Column", "Dataset", "Kind", "Schema", "fetch", "list_cards", "load_dataset"]
 
-    ``dtype`` is the polars type as read; ``n_unique`` leaves missing values out.
-    """
-
-    name: str
-    kind: Kind
-    dtype: str
-    why: str
-    n_missing: int
-    n_unique: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Schema:
-    """Feature columns in order; makes any table look like the one that was learned from."""
-
-    columns: tuple[Column, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns, in order."""
-        return tuple(column.name for column in self.columns)
-
-    def coerce(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        """Pick the schema's columns, in its order, in one physical type a kind; say what had to be changed.
-
-        Types: numeric Float64 (infinite becomes missing), boolean Boolean, categorical and text String, datetime
-        Datetime("us") in UTC without a zone. Extra columns are left out, with a note. Values that cannot be read as
-        the column's kind become missing, with a note that counts them.
-
-        Raises:
-            DataError: a column is missing (all missing ones named), or no value of a column fits its kind.
-        """
-        raise NotImplementedError
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        raise NotImplementedError
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "Schema":
-        """Read back what `to_dict` gave."""
-        raise NotImplementedError
+MIN_ROWS = 20
+_CARD_ENDS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +37,7 @@ class Dataset:
 
     ``frame`` holds the columns with their own types, every spelling of a missing value as null. ``fingerprint`` hashes
     content, column names and types. ``target``, ``positive_class``, ``metric``, ``task``, ``group`` and ``time`` come
-    from a card (None without one) and are overruled by flags. ``notes`` are sentences on what was assumed while reading.
+    from a card (None without one) and are overruled by flags. ``notes`` are sentences on what was assumed.
     """
 
     name: str
@@ -87,3 +56,119 @@ class Dataset:
     def schema(self, leave_out: Sequence[str] = ()) -> Schema:
         """Columns that a model can use, without those named."""
         return Schema(columns=tuple(c for c in self.columns if c.kind in USABLE and c.name not in leave_out))
+
+
+def load_dataset(reference: "str | Path | pl.DataFrame | pandas.DataFrame", *, cache: Path | None = None) -> Dataset:
+    """Load a table: a frame, the name of a card, or the path of a file or of a card of one's own.
+
+    The name of a card goes before a file of that name. ``cache`` is where fetched OpenML datasets lie.
+
+    Raises:
+        RequestError: the reference is none of these.
+        DataError: the table cannot be read, or cannot be used as it is.
+    """
+    if isinstance(reference, pl.DataFrame):
+        return _dataset("frame", "frame", (reference, ()))
+    if _is_pandas(reference):
+        return _dataset("frame", "frame", from_pandas(reference))
+    if not isinstance(reference, (str, os.PathLike)):
+        raise RequestError(f"dataset must be a name, a path or a frame; got {type(reference).__name__}.")
+    text = os.fspath(reference)
+    if not text or "\0" in text:
+        raise RequestError(
+            f"dataset must be a file, a built-in or a card; got {text!r}. `bench list datasets` shows all."
+        )
+    card = find_card(text)
+    if card is None and text.endswith(_CARD_ENDS) and os.path.isfile(text):
+        card = read_card(Path(text))
+    if card is not None:
+        return _from_card(card, cache)
+    path = Path(text)
+    if not _is_path(path, text):
+        raise unknown_dataset(text)
+    return _dataset(path.name.split(".")[0] or path.name, text, read_file(path))
+
+
+def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
+    """Put a downloaded OpenML dataset into the cache, as parquet, with its SHA-256 beside it; return where it lies.
+
+    Raises:
+        RequestError: there is no such card, or its data ships with bench.
+        DataError: the file cannot be read, or lacks the card's target.
+        StoreError: the cache cannot be written to.
+    """
+    card = find_card(name)
+    if card is None:
+        raise unknown_dataset(name)
+    if card.source_kind != "openml":
+        raise RequestError(f"dataset {card.name!r} needs no fetching: its data comes with bench. Use it by its name.")
+    raw = read_file(file)
+    _require_columns(card, raw[0].columns)
+    _dataset(card.name, str(file), raw)
+    return write_cached(card, raw[0], cache)
+
+
+def _is_pandas(reference: Any) -> bool:
+    """Tell a pandas frame without loading pandas."""
+    kind = type(reference)
+    return kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
+
+
+def _is_path(path: Path, text: str) -> bool:
+    """Whether a reference means a file: it is there, or it is spelled like one."""
+    spelled = os.sep in text or "/" in text or text.startswith(".") or is_table_name(text)
+    return spelled or text.endswith(_CARD_ENDS) or os.path.lexists(path)
+
+
+def _from_card(card: Card, cache: Path | None) -> Dataset:
+    frame, notes = _read_source(card, cache)
+    _require_columns(card, frame.columns)
+    if card.rows is not None and card.rows != len(frame):
+        notes += (f"the card of {card.name!r} states {card.rows} rows, the data has {len(frame)}",)
+    dropped = [column for column in card.drop if column in frame.columns]
+    notes += tuple(f"column {column!r} was left out: {card.drop[column]}" for column in dropped)
+    return _dataset(card.name, f"{card.source_kind}:{card.source}", (frame.drop(dropped), notes), card)
+
+
+def _read_source(card: Card, cache: Path | None) -> Read:
+    if card.source_kind == "builtin":
+        return read_builtin(card.source), ()
+    if card.source_kind == "openml":
+        return read_cached(card, cache), ()
+    path = card.folder / card.source
+    read = read_file(path)
+    if card.sha256 is not None and file_digest(path) != card.sha256:
+        raise DataError(f"{str(path)!r} must have the SHA-256 that its card states, and does not. Get the file again.")
+    return read
+
+
+def _require_columns(card: Card, columns: Sequence[str]) -> None:
+    for role, column in (("target", card.target), ("group", card.group), ("time", card.time)):
+        if column is not None and column not in columns:
+            raise DataError(
+                f"dataset {card.name!r} must have the {role} column {column!r}; the table has "
+                f"{', '.join(map(repr, columns[:20]))}.{nearest(column, columns)}"
+            )
+
+
+def _dataset(name: str, source: str, raw: Read, card: Card | None = None) -> Dataset:
+    """Normalise a table as read and find out what its columns are."""
+    if len(raw[0]) < MIN_ROWS:
+        raise DataError(f"at least {MIN_ROWS} rows are needed, got {len(raw[0])}")
+    frame, declared, notes = normalise(raw[0])
+    columns = tuple(infer_column(series, declared=series.name in declared) for series in frame.get_columns())
+    skipped = [f"column {column.name!r} is skipped: {column.why}" for column in columns if column.kind == "unsupported"]
+    return Dataset(
+        name=name,
+        source=source,
+        frame=frame,
+        columns=columns,
+        fingerprint=fingerprint(frame),
+        target=card.target if card else None,
+        task=card.task if card else None,
+        positive_class=card.positive_class if card else None,
+        metric=card.metric if card else None,
+        group=card.group if card else None,
+        time=card.time if card else None,
+        notes=(*raw[1], *notes, *skipped),
+    )

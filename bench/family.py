@@ -5,18 +5,26 @@ A family is one module in `bench.families` (or behind the entry point group ``be
 imported inside ``build`` or the estimator's methods.
 """
 
-from collections.abc import Callable
+import functools
+import importlib
+import importlib.metadata
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol
 
+from bench.data import shipped
+from bench.errors import BenchError, RequestError, choices, nearest
 from bench.metric import Array, TaskKind
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
-from bench.space import Params
+from bench.space import Params, Space, load_space
 
 ALL_TASKS: frozenset[TaskKind] = frozenset({"binary", "multiclass", "regression"})
 CLASSIFICATION: frozenset[TaskKind] = frozenset({"binary", "multiclass"})
+ENTRY_POINTS = "bench.families"
 
 
 class DeadlineReached(Exception):  # noqa: N818 - an outcome, not an error
@@ -77,7 +85,8 @@ class Family:
     ``order`` ranks families: the cheap and strong come first. ``baseline`` families run before all others, in the
     driver, with their defaults. ``watches`` asks for a slice of the training rows for early stopping. ``libraries``
     names the distributions whose versions decide a fit. ``max_rows`` (of training rows) is where the family stops
-    being affordable; beyond it, it is skipped with that reason.
+    being affordable; beyond it, it is skipped with that reason. ``space`` is the file of a third party's search space,
+    called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
     """
 
     name: str
@@ -93,3 +102,100 @@ class Family:
     uses_gpu: bool = False
     version: int = 1
     max_rows: int | None = None
+    space: Path | None = None
+
+
+@functools.cache
+def discover() -> Mapping[str, Family]:
+    """Find all families, by name, the cheap and strong first.
+
+    Raises:
+        BenchError: a family's module cannot be imported or exports no `Family`, or two families have one name.
+    """
+    found: dict[str, tuple[str, Family]] = {}
+    for origin, load in (*_packaged(), *_installed()):
+        family = _loaded(origin, load)
+        if family.name in found:
+            raise BenchError(
+                f"A family's name must be unique, got {family.name!r} from both {found[family.name][0]} and {origin}. "
+                "Rename one of them or uninstall it."
+            )
+        found[family.name] = (origin, family)
+    ranked = sorted((family for _, family in found.values()), key=lambda family: (family.order, family.name))
+    return MappingProxyType({family.name: family for family in ranked})
+
+
+def _packaged() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Name the modules of `bench.families`, each with a call that imports it and takes its ``FAMILY``."""
+    package = importlib.import_module("bench.families")
+    for module in pkgutil.iter_modules(package.__path__, "bench.families."):
+        if not module.name.rpartition(".")[2].startswith("_"):
+            yield module.name, functools.partial(_exported, module.name)
+
+
+def _exported(module: str) -> object:
+    """Import a module and take its ``FAMILY``."""
+    return importlib.import_module(module).FAMILY
+
+
+def _installed() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Name what other packages offer as ``package.module:FAMILY`` in the entry point group ``bench.families``."""
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        yield f"entry point {point.name!r} ({point.value})", point.load
+
+
+def _loaded(origin: str, load: Callable[[], object]) -> Family:
+    """Load one family, whatever its author did."""
+    try:
+        family = load()
+    except Exception as error:
+        raise BenchError(
+            f"Every family must load, yet {origin} failed: {type(error).__name__}: {error}. Repair or uninstall it."
+        ) from error
+    if not isinstance(family, Family):
+        raise BenchError(f"{origin} must export a bench.family.Family, got {type(family).__name__}.")
+    return family
+
+
+def select(expressions: Sequence[str]) -> tuple[Family, ...]:
+    """Choose families for ``--families``, in their own order.
+
+    Each expression is a list of names joined by commas. Names alone choose those families; names with a minus before
+    them leave those out, of all families or of those named; no names choose all.
+
+    Raises:
+        RequestError: a name is unknown, or nothing is left.
+    """
+    families = discover()
+    terms = [term for text in expressions for term in map(str.strip, text.split(",")) if term]
+    wanted = {term for term in terms if not term.startswith("-")}
+    unwanted = {term[1:].strip() for term in terms if term.startswith("-")}
+    _check_known(sorted(wanted | unwanted), families)
+    chosen = tuple(family for name, family in families.items() if name in (wanted or families) and name not in unwanted)
+    if not chosen:
+        raise RequestError(
+            f"--families must leave at least one family, got {','.join(terms)!r}. Choose among: {choices(families)}."
+        )
+    return chosen
+
+
+def _check_known(names: Iterable[str], families: Mapping[str, Family]) -> None:
+    """Refuse names that no family has."""
+    for name in names:
+        if name not in families:
+            raise RequestError(
+                f"--families must name known families, got {name!r}.{nearest(name, families)} "
+                f"Choose among: {choices(families)}."
+            )
+
+
+def space_of(family: Family) -> Space:
+    """Read the search space of a family.
+
+    Raises:
+        BenchError: the file is missing, or breaks the format that `bench.space` describes.
+    """
+    path = family.space or shipped("search_spaces") / f"{family.name}.yaml"
+    if not path.is_file():
+        raise BenchError(f"Family {family.name!r} must have a search space, got no file {path.name} in {path.parent}.")
+    return load_space(path)

@@ -29,11 +29,16 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Allotment:
-    """What one fit was given: threads, a share of a GPU (0 for none) and the device to use (``cpu`` or ``cuda``)."""
+    """What one fit was given: threads, a share of a GPU (0 for none) and the device to use (``cpu`` or ``cuda``).
+
+    ``checkpoint`` is a folder of this fit alone, where it may keep its state so that it goes on after an interruption;
+    whoever gave it removes it.
+    """
 
     cpus: int = 1
     gpu: float = 0.0
     device: str = "cpu"
+    checkpoint: Path | None = None
 
 
 class Deadline:

@@ -1,10 +1,29 @@
 """A trial: one candidate fitted and scored fold by fold; failure becomes a status."""
 
-from dataclasses import dataclass
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from bench.candidate import Candidate
+import numpy as np
 
+from bench.candidate import Candidate
+from bench.errors import BenchError, SkipError
+from bench.family import DeadlineReached, Estimator, Family, Settings, discover
+from bench.fold_data import FoldData, fold_data
+from bench.identity import seed_for
+from bench.metric import Array, metrics_for
+from bench.problem import Problem
+from bench.recipes import Encoded
+from bench.resources import Allotment, Deadline, limit_threads
+from bench.split import holdout
+from bench.store import building, fold_folder, write_predictions, write_text
+
+_CLASSES = "classes.txt"
 Status = Literal["ok", "pruned", "timeout", "out_of_memory", "error", "skipped"]
 
 
@@ -12,8 +31,9 @@ Status = Literal["ok", "pruned", "timeout", "out_of_memory", "error", "skipped"]
 class FoldResult:
     """One candidate on one fold. ``score`` is the chosen metric's, None unless the status is ``ok``.
 
-    ``fit_seconds`` and ``predict_seconds`` (per call, over the fold's validation rows) hold only fit and predict.
-    ``peak_memory_mb`` is the worker's peak resident memory in that time. ``finished_at`` is seconds since the epoch.
+    ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
+    validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
+    ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
     """
 
     trial_id: str
@@ -21,11 +41,27 @@ class FoldResult:
     status: Status
     reason: str = ""
     score: float | None = None
+    scores: Mapping[str, float]
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
+    busy_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     finished_at: float = 0.0
     worker: str = ""
+
+    @classmethod
+    def failed(cls, trial_id: str, fold: int, status: Status, reason: str) -> "FoldResult":
+        """Make the result of a fold that gave no score."""
+        return cls(trial_id=trial_id, fold=fold, status=status, reason=reason, scores={}, finished_at=time.time())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "scores": dict(self.scores)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "FoldResult":
+        """Read back what `to_dict` gave; other keys are left aside."""
+        return cls(**{name: content[name] for name in cls.__dataclass_fields__ if name in content})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +79,179 @@ class TrialResult:
         """Scores of the folds that went well, in fold order."""
         return tuple(fold.score for fold in self.folds if fold.score is not None)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        raise NotImplementedError
+    @property
+    def mean(self) -> float:
+        """Mean score over the folds that went well; NaN without one."""
+        return float(np.mean(self.scores)) if self.scores else float("nan")
+
+
+class _BadPrediction(Exception):  # noqa: N818 - becomes the reason of a failed fold
+    """What an estimator predicted cannot be scored."""
+
+
+def run_fold(
+    problem: Problem, candidate: Candidate, fold: int, *, allotment: Allotment, seconds: float | None
+) -> FoldResult:
+    """Fit and score one candidate on one fold and store what came of it; never raises for what a fit does.
+
+    Args:
+        problem: what all folds of the run share.
+        candidate: what to fit.
+        fold: number of the fold.
+        allotment: threads and device the fit is held to.
+        seconds: how long the fit may take; None for no limit.
+    """
+    started = time.perf_counter()
+    _reset_peak_memory()
+    folder = fold_folder(problem.folder, candidate.trial_id, fold)
+    try:
+        with warnings.catch_warnings(), limit_threads(allotment.cpus):
+            warnings.simplefilter("ignore")  # fits of bad parameters warn by the thousand; the score tells
+            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder)
+    except DeadlineReached:
+        return FoldResult.failed(candidate.trial_id, fold, "timeout", f"not fitted within {seconds:.1f} s")
+    except SkipError as skip:
+        return FoldResult.failed(candidate.trial_id, fold, "skipped", str(skip))
+    except MemoryError:
+        return FoldResult.failed(candidate.trial_id, fold, "out_of_memory", "no memory was left for the fit")
+    except Exception as error:  # whatever a library raises is this fold's outcome, not the run's
+        return FoldResult.failed(candidate.trial_id, fold, _status_of(error), _reason(error, folder))
+    return FoldResult(
+        **result,
+        trial_id=candidate.trial_id,
+        fold=fold,
+        status="ok",
+        busy_seconds=time.perf_counter() - started,
+        peak_memory_mb=_peak_memory_mb(),
+        finished_at=time.time(),
+        worker=f"{os.uname().nodename}:{os.getpid()}",
+    )
+
+
+def _status_of(error: Exception) -> Status:
+    """Tell a GPU that is out of memory from other errors, without loading torch."""
+    return "out_of_memory" if type(error).__name__ == "OutOfMemoryError" else "error"
+
+
+def _reason(error: Exception, folder: Path) -> str:
+    """Keep the traceback in a file and say in one line what happened."""
+    file = folder.parent / f"{folder.name}.traceback.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, "".join(traceback.format_exception(error)))
+    text = " ".join(str(error).split())[:200]
+    return text if isinstance(error, (_BadPrediction, BenchError)) else f"{type(error).__name__}: {text}"
+
+
+def _fit_and_score(
+    problem: Problem, candidate: Candidate, fold: int, allotment: Allotment, deadline: Deadline, folder: Path
+) -> dict[str, Any]:
+    """Fit, predict, score and store one fold; return what is measured and scored."""
+    task, family = problem.task, discover()[candidate.family]
+    data = fold_data(problem, family.recipe, fold)
+    rows = problem.splits.folds[fold]
+    labels, present = _compress(task.y[rows.train], task.kind)
+    settings = Settings(
+        params=candidate.params,
+        kind=task.kind if len(present) != 2 else "binary",
+        n_classes=len(present),
+        metric=task.metric.name,
+        seed=seed_for(candidate.seed, "fold", fold),
+    )
+    estimator = family.build(settings)
+    learn, watch = _training_parts(problem, family, data, rows.train, labels, fold)
+    begun = time.perf_counter()
+    estimator.fit(*learn, valid=watch, allotment=allotment, deadline=deadline)
+    fit_seconds = time.perf_counter() - begun
+    begun = time.perf_counter()
+    valid = _predict(estimator, data.valid, task.kind, present, len(task.classes))
+    predict_seconds = time.perf_counter() - begun
+    test = _predict(estimator, data.test, task.kind, present, len(task.classes))
+    scores = {metric.name: metric.score(task.y[rows.valid], valid, task.classes) for metric in metrics_for(task.kind)}
+    score = task.metric.score(task.y[rows.valid], valid, task.classes)
+    if not np.isfinite(score):
+        raise _BadPrediction(f"{task.metric.name} is {score} on the validation rows of fold {fold}")
+    with building(folder) as temporary:
+        write_predictions(temporary, valid=valid, test=test)
+        estimator.save(temporary)
+        write_text(temporary / _CLASSES, " ".join(map(str, present)))
+    scores[task.metric.name] = score
+    return {"score": score, "scores": scores, "fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
+
+
+def _compress(y: Array, kind: str) -> tuple[Array, Array]:
+    """Renumber class codes so that each of 0..k-1 occurs; ``present`` maps back. Regression targets pass through."""
+    if kind == "regression":
+        return y, np.empty(0, dtype=np.int64)
+    present, labels = np.unique(y, return_inverse=True)
+    return labels.astype(np.int64), present
+
+
+def _training_parts(
+    problem: Problem, family: Family, data: FoldData, train: Array, labels: Array, fold: int
+) -> tuple[tuple[Encoded, Array], tuple[Encoded, Array] | None]:
+    """Split off the slice of training rows that early stopping watches, for families that ask for it."""
+    if not family.watches:
+        return (data.train, labels), None
+    task = problem.task
+    fit_rows, stop_rows = holdout(
+        task.kind,
+        labels,
+        np.arange(len(train)),
+        groups=None if task.groups is None else task.groups[train],
+        time=None if task.time is None else task.time[train],
+        seed=seed_for(problem.seed, "holdout", fold),
+    )
+    if len(stop_rows) == 0:
+        return (data.train, labels), None
+    return (data.train.rows(fit_rows), labels[fit_rows]), (data.train.rows(stop_rows), labels[stop_rows])
+
+
+def _predict(estimator: Estimator, X: Encoded, kind: str, present: Array, n_classes: int) -> Array:
+    """Predict and check; classes that the training rows lacked get probability 0."""
+    if len(X.values) == 0:
+        return np.empty((0,) if kind == "regression" else (0, n_classes))
+    prediction = np.asarray(estimator.predict(X), dtype=np.float64)
+    shape = (len(X.values),) if kind == "regression" else (len(X.values), len(present))
+    if prediction.shape != shape:
+        raise _BadPrediction(f"predictions must have shape {shape}, got {prediction.shape}")
+    if not np.isfinite(prediction).all():
+        raise _BadPrediction("predictions must be finite, got NaN or infinity")
+    if kind == "regression":
+        return prediction
+    if prediction.min() < 0 or not np.allclose(prediction.sum(axis=1), 1.0, atol=1e-4):
+        raise _BadPrediction("predictions must be probabilities: not negative, each row summing to 1")
+    return spread(prediction, present, n_classes)
+
+
+def read_classes(folder: Path) -> Array:
+    """Read which of the task's class codes a stored fold model knows."""
+    return np.array((folder / _CLASSES).read_text().split(), dtype=np.int64)
+
+
+def spread(probabilities: Array, present: Array, n_classes: int) -> Array:
+    """Widen probabilities [n, len(present)] to [n, n_classes]."""
+    if len(present) == n_classes:
+        return probabilities
+    wide = np.zeros((len(probabilities), n_classes))
+    wide[:, present] = probabilities
+    return wide
+
+
+def _reset_peak_memory() -> None:
+    """Make the kernel forget this process's peak of resident memory, where it allows that."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        return
+
+
+def _peak_memory_mb() -> float:
+    """Peak resident memory of this process since the last reset, in megabytes (10**6 bytes)."""
+    try:
+        with open("/proc/self/status") as lines:
+            return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

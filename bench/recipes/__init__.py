@@ -5,6 +5,6 @@ gives scaled numbers and category codes with a slot for what was never seen. Wha
 dense array, so that it can be shared between processes as a memory-mapped file.
 """
 
-from bench.recipes.base import RECIPES, Encoded, Recipe, load_recipe, make_recipe
+from bench.recipes.base import RECIPES, Encoded, Recipe, load_recipe, make_recipe, recipe_version
 
-__all__ = ["RECIPES", "Encoded", "Recipe", "load_recipe", "make_recipe"]
+__all__ = ["RECIPES", "Encoded", "Recipe", "load_recipe", "make_recipe", "recipe_version"]

@@ -18,7 +18,8 @@ RECIPES = ("linear", "nets", "trees")
 class Encoded:
     """Encoded rows: ``values`` is float32 [n_rows, n_features], C-contiguous, never written to.
 
-    Columns named in ``categorical`` hold whole-number codes 0..cardinality-1 (NaN for missing in recipe ``trees``);
+    Columns named in ``categorical`` hold whole-number codes 0..cardinality-1 (in recipe ``trees`` NaN for what is
+    missing or was never seen, in recipe ``nets`` 0 for both);
     ``cardinalities`` follows ``categorical``. ``names`` tells where each column came from, for explanations alone.
     """
 
@@ -52,7 +53,7 @@ class Recipe(Protocol):
         ...
 
     def transform(self, frame: pl.DataFrame) -> Encoded:
-        """Encode other rows; unseen categories and missing values never fail, and the result is always finite or NaN."""
+        """Encode other rows; unseen categories and missing values never fail; the result is finite or NaN."""
         ...
 
     def save(self, folder: Path) -> None:

@@ -1,0 +1,154 @@
+"""The shipped predictor as an MLflow model: its own files and a loader, nothing pickled.
+
+``mlflow.pyfunc.load_model("models:/<id>").predict(frame)`` takes a pandas frame with the columns of the training data
+and gives one with ``prediction`` and, for classes, ``probability_<label>``. Which of the predictor's models answers is
+the model configuration ``{"model": name}``; whoever loads it may choose another one.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.dataset import Schema
+from bench.environment import DISTRIBUTION, requirements, versions
+from bench.errors import StoreError
+from bench.identity import digest, file_digest
+from bench.store import read_json
+from bench.table import from_pandas
+
+if TYPE_CHECKING:
+    from bench.predictor import Predictor
+
+#: Types of columns, as they were read, that pandas has one spelling for.
+_TYPES = {"Float64": "double", "Float32": "double", "String": "string", "Boolean": "boolean"}
+#: What training and reporting need, and predicting does not.
+_NOT_FOR_PREDICTION = frozenset({"jinja2", "matplotlib", "optuna", "psutil", "ray", "rich", "typer"})
+
+
+class PredictorModel:
+    """What MLflow calls: one model of a shipped predictor, on pandas frames."""
+
+    def __init__(self, predictor: "Predictor", model: str | None) -> None:
+        """Wrap a predictor; without a name, the model that it takes itself."""
+        self._predictor = predictor
+        self._model = model
+
+    def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """Predict the rows of a pandas frame; return a pandas frame with the same index. ``params`` is not used."""
+        frame, _ = from_pandas(model_input)
+        return self._predictor.predict_frame(frame, self._model).to_pandas().set_index(model_input.index)
+
+
+def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> PredictorModel:
+    """Load what `log_models` logged; the name is MLflow's."""
+    from bench.predictor import load_predictor
+
+    return PredictorModel(load_predictor(Path(path)), (model_config or {}).get("model"))
+
+
+def predictor_digest(folder: Path) -> str:
+    """Hash the names and contents of all files of a predictor."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
+
+
+def log_models(client: Any, run_id: str, folder: Path) -> None:
+    """Log the models of the predictor in ``folder`` as outputs of a run, to be loaded by ``mlflow.pyfunc``."""
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+    from bench.predictor import load_predictor
+
+    predictor = load_predictor(folder)
+    experiment_id = client.get_run(run_id).info.experiment_id
+    for title, model in _titled(folder, predictor).items():
+        logged = client.create_logged_model(experiment_id, title, source_run_id=run_id, params={"model": model})
+        status = LoggedModelStatus.FAILED
+        try:
+            with tempfile.TemporaryDirectory() as temporary:
+                saved = Path(temporary) / "model"
+                save_model(saved, folder, predictor, model, {"run_id": run_id, "model_id": logged.model_id})
+                client.log_model_artifacts(logged.model_id, str(saved))
+            status = LoggedModelStatus.READY
+        finally:
+            client.finalize_logged_model(logged.model_id, status)
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+
+
+def _titled(folder: Path, predictor: "Predictor") -> dict[str, str]:
+    """Find the best single model and the ensemble among the predictor's models, of each the one that comes first."""
+    parts = {name: len(entry["trials"]) for name, entry in read_json(folder / "predictor.json")["models"].items()}
+    titles = {name: "best" if parts[name] == 1 else "ensemble" for name in reversed(predictor.models)}
+    return {title: name for name, title in titles.items()}
+
+
+def save_model(path: Path, folder: Path, predictor: "Predictor", model: str, origin: Mapping[str, str]) -> None:
+    """Write an MLflow model folder around a copy of the predictor's files.
+
+    Args:
+        path: the folder to make.
+        folder: the predictor's files.
+        predictor: what was loaded from them.
+        model: name of the predictor's model that answers.
+        origin: ``run_id`` and ``model_id`` that MLflow knows it by.
+    """
+    import mlflow.pyfunc
+    from mlflow.models import Model, ModelSignature
+
+    inputs, example = _inputs(predictor.schema), _example(folder, predictor.schema)
+    outputs = None if example is None else _outputs(PredictorModel(predictor, model).predict(example))
+    mlflow.pyfunc.save_model(
+        path=str(path),
+        loader_module=__name__,
+        data_path=str(folder),
+        model_config={"model": model},
+        mlflow_model=Model(**origin, model_uuid=origin["model_id"]),
+        signature=ModelSignature(inputs=inputs, outputs=outputs),
+        input_example=example,
+        # Left to itself, mlflow runs the model in a process of its own to see what it imports, which takes seconds.
+        pip_requirements=_pip_requirements(),
+    )
+
+
+def _inputs(schema: Schema) -> Any:
+    """Spell a schema in MLflow's types.
+
+    A whole number with missing values is a float in pandas, and a date is often text; MLflow refuses both where it
+    expects the other, so that such columns take any type. The predictor reads them as it read the training data.
+    """
+    from mlflow.types import ColSpec
+    from mlflow.types import Schema as Columns
+    from mlflow.types.schema import AnyType
+
+    return Columns([ColSpec(_TYPES.get(column.dtype) or AnyType(), column.name) for column in schema.columns])
+
+
+def _outputs(prediction: Any) -> Any:
+    """Spell the columns of a pandas frame of predictions in MLflow's types."""
+    from mlflow.types import ColSpec
+    from mlflow.types import Schema as Columns
+
+    types = {"f": "double", "i": "long", "u": "long", "b": "boolean"}
+    return Columns([ColSpec(types.get(dtype.kind, "string"), name) for name, dtype in prediction.dtypes.items()])
+
+
+def _example(folder: Path, schema: Schema) -> Any:
+    """Read the rows that the predictor ships as an example into a pandas frame; None when it ships none.
+
+    They come as the predictor reads them, and leave as they were read.
+    """
+    import pandas
+
+    try:
+        rows = read_json(folder / "example.json")
+    except StoreError:
+        return None
+    spellings = {"double": "float64", "string": "string", "boolean": "object"}
+    spelled = {c.name: spellings[_TYPES[c.dtype]] for c in schema.columns if c.dtype in _TYPES}
+    return pandas.DataFrame(rows, columns=list(schema.names)).astype(spelled)
+
+
+def _pip_requirements() -> list[str]:
+    """Pin this package and what it predicts with; local parts of versions (``+cpu``) are on no index."""
+    names = {requirement.name for requirement in requirements()} - _NOT_FOR_PREDICTION
+    return [f"{name}=={found.partition('+')[0]}" for name, found in versions([DISTRIBUTION, *names]).items()]

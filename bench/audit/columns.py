@@ -1,0 +1,169 @@
+"""Checks of single columns, and of columns against each other."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import polars as pl
+
+from bench.audit.finding import Finding
+from bench.audit.view import View, named, plural
+
+MANY_LEVELS = 100
+_MOSTLY_MISSING = 0.5
+_MIXED_SHARES = (0.05, 0.95)
+
+
+def missing_values(view: View) -> Iterator[Finding]:
+    """Features with missing values."""
+    rows = len(view.features)
+    shares = {c.name: c.null_count() / rows for c in view.features.get_columns() if c.null_count()}
+    if not shares:
+        return
+    ranked = sorted(shares, key=lambda name: -shares[name])
+    mostly = [name for name in ranked if shares[name] > _MOSTLY_MISSING]
+    worst = ", ".join(f"{name!r} ({shares[name]:.1%})" for name in ranked[:5])
+    advice = f"consider leaving out the {len(mostly)} of which more than half is missing" if mostly else "nothing to do"
+    yield Finding(
+        code="missing_values",
+        severity="warning" if mostly else "info",
+        message=(
+            f"values are missing in {plural(len(ranked), 'column')} of {view.features.width}, most of all in {worst}; "
+            f"every family handles this inside its folds, {advice}."
+        ),
+        columns=tuple(ranked),
+        evidence={"missing_share": {name: round(shares[name], 6) for name in ranked}},
+    )
+
+
+def constant_columns(view: View) -> Iterator[Finding]:
+    """Columns that hold one value only."""
+    dropped = [c.name for c in view.dataset.columns if c.kind == "constant" and c.name != view.task.target]
+    here = [c.name for c in view.features.get_columns() if c.drop_nulls().n_unique() < 2]
+    if not dropped and not here:
+        return
+    yield Finding(
+        code="constant_columns",
+        severity="info",
+        message=(
+            f"a single value fills {plural(len(dropped) + len(here), 'column')} in all rows to learn from: "
+            f"{named(dropped + here)}; such columns tell nothing, so drop them at the source."
+        ),
+        columns=(*dropped, *here),
+    )
+
+
+def duplicate_columns(view: View) -> Iterator[Finding]:
+    """Features with the same content under another name."""
+    by_hash: dict[tuple[str, int, int], list[pl.Series]] = defaultdict(list)
+    for column in view.features.get_columns():
+        values = column.hash(seed=0)
+        by_hash[str(column.dtype), int(values.sum()), int(values[: len(values) // 2].sum())].append(column)
+    pairs: list[tuple[str, str]] = []
+    for first, *others in by_hash.values():
+        pairs += [(first.name, o.name) for o in others if first.equals(o) and first.drop_nulls().n_unique() > 1]
+    if not pairs:
+        return
+    shown = ", ".join(f"{copy!r} = {first!r}" for first, copy in pairs[:5])
+    yield Finding(
+        code="duplicate_columns",
+        severity="info",
+        message=(
+            f"the same values stand in another column in {plural(len(pairs), 'case')}: {shown}; importances are shared "
+            "out among them, so keep one of each."
+        ),
+        columns=tuple(copy for _, copy in pairs),
+        evidence={"pairs": [list(pair) for pair in pairs]},
+    )
+
+
+def id_columns(view: View) -> Iterator[Finding]:
+    """Identifiers."""
+    found = [c for c in view.dataset.columns if c.kind == "id" and c.name != view.task.target]
+    if not found:
+        return
+    yield Finding(
+        code="id_columns",
+        severity="info",
+        message=(
+            f"left out as {plural(len(found), 'identifier')}: {named([c.name for c in found])}; where one tells "
+            "which rows belong together, pass it as --group."
+        ),
+        columns=tuple(c.name for c in found),
+        evidence={"why": {c.name: c.why for c in found}},
+    )
+
+
+def mixed_types(view: View) -> Iterator[Finding]:
+    """Text that is part numbers and part words."""
+    shares: dict[str, float] = {}
+    words: dict[str, str] = {}
+    for name in _text_columns(view):
+        counts = view.dataset.frame[name].drop_nulls().value_counts(name="n")
+        number = counts[name].str.strip_chars().cast(pl.Float64, strict=False).is_not_null()
+        share = float(counts["n"].filter(number).sum() / max(int(counts["n"].sum()), 1))
+        if _MIXED_SHARES[0] <= share < 1 and int(number.sum()) > 1:
+            shares[name], words[name] = share, str(counts[name].filter(~number).sort()[0])
+    if not shares:
+        return
+    shown = ", ".join(f"{name!r} ({shares[name]:.0%} numbers, but {words[name]!r:.30})" for name in list(shares)[:5])
+    numbers = max(shares.values()) > _MIXED_SHARES[1]
+    yield Finding(
+        code="mixed_types",
+        severity="warning" if numbers else "info",
+        message=(
+            f"numbers and words are mixed in {plural(len(shares), 'column')}, used as categories: {shown}; where the "
+            "words mean that a value is missing, empty these cells."
+        ),
+        columns=tuple(shares),
+        evidence={"number_share": {name: round(share, 6) for name, share in shares.items()}},
+    )
+
+
+def _text_columns(view: View) -> list[str]:
+    """Features that are text in the dataset."""
+    return [name for name in view.features.columns if view.dataset.frame[name].dtype == pl.String]
+
+
+def high_cardinality(view: View) -> Iterator[Finding]:
+    """Categories of very many levels."""
+    rows = len(view.features)
+    found = [c for c in view.task.schema.columns if c.kind == "categorical" and c.n_unique > MANY_LEVELS]
+    if not found:
+        return
+    found.sort(key=lambda column: -column.n_unique)
+    sparse = [c.name for c in found if 2 * c.n_unique > rows]
+    shown = ", ".join(f"{c.name!r} ({c.n_unique:,})" for c in found[:5])
+    advice = (
+        f"most levels of {named(sparse)} occur once, so leave it out or make it coarser"
+        if sparse
+        else ("they are encoded by target statistics inside each fold, nothing to do")
+    )
+    yield Finding(
+        code="high_cardinality",
+        severity="warning" if sparse else "info",
+        message=f"more than {MANY_LEVELS} categories in {plural(len(found), 'column')}: {shown}; {advice}.",
+        columns=tuple(c.name for c in found),
+        evidence={"levels": {c.name: c.n_unique for c in found}},
+    )
+
+
+def infinite_values(view: View) -> Iterator[Finding]:
+    """Infinite numbers in features."""
+    counts: dict[str, int] = {}
+    for name in view.features.columns:
+        column = view.dataset.frame[name]
+        if column.dtype.is_float() and (count := int(column.is_infinite().sum())):
+            counts[name] = count
+    if not counts:
+        return
+    yield Finding(
+        code="infinite_values",
+        severity="warning",
+        message=(
+            f"infinite values, which count as missing, in {plural(len(counts), 'column')}: "
+            f"{', '.join(f'{name!r} ({count:,})' for name, count in list(counts.items())[:5])}; they often come from a "
+            "division by zero, so mend them at the source."
+        ),
+        columns=tuple(counts),
+        evidence={"infinite": counts},
+    )

@@ -1,0 +1,48 @@
+"""What can be afforded: how many fits at once, how long the search may take, what is kept back for what follows."""
+
+from dataclasses import dataclass
+
+from bench.resources import Deadline, Machine
+from bench.spec import RunSpec
+
+#: Candidates of a counted run are proposed in batches of this size, whatever the number of workers, so that what is
+#: proposed depends on whole batches of results and on nothing that is measured.
+BATCH = 4
+_RESERVE_SHARE = 0.1
+_RESERVE_SECONDS = (7.0, 45.0)
+_RESERVE_PER_MILLION_CELLS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How a run is spent. ``trials`` is None in a run that stops by the clock; ``search`` ends the search then.
+
+    ``total`` is the moment at which the command should be over.
+    """
+
+    slots: int
+    trials: int | None
+    search: Deadline
+    total: Deadline
+    window_seconds: float
+
+
+def plan(spec: RunSpec, machine: Machine, *, spent: float, cells: int) -> Plan:
+    """Divide the budget.
+
+    Args:
+        spec: the request; its ``budget`` is what the whole command may take.
+        machine: what the run may use.
+        spent: seconds already gone, in this command since its start and in earlier ones of the same run.
+        cells: rows times columns, which scoring and reporting grow with.
+    """
+    slots = max(1, machine.cpus)
+    if spec.budget is None:
+        return Plan(slots=slots, trials=spec.trials, search=Deadline(None), total=Deadline(None), window_seconds=0.0)
+    low, high = _RESERVE_SECONDS
+    reserve = min(max(low, _RESERVE_SHARE * spec.budget), high) + _RESERVE_PER_MILLION_CELLS * cells / 1e6
+    left = spec.budget - spent
+    window = max(0.0, left - min(reserve, 0.5 * spec.budget))
+    return Plan(
+        slots=slots, trials=None, search=Deadline(window), total=Deadline(max(0.0, left)), window_seconds=window
+    )

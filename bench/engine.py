@@ -1,0 +1,57 @@
+"""Engines drive the brain: they take work from a `Search`, have it done, and tell what came of it."""
+
+import threading
+from typing import Protocol
+
+from bench.family import discover
+from bench.problem import Problem
+from bench.resources import Allotment, Machine
+from bench.search import Search, Work
+from bench.trial import FoldResult, run_fold
+
+
+class Engine(Protocol):
+    """Carries out a search. An engine never decides what is fitted; it only keeps hands busy."""
+
+    def start(self) -> None:
+        """Begin to get ready; returns at once."""
+        ...
+
+    def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
+        """Work until the brain has nothing more to hand out, or until ``stop`` is set."""
+        ...
+
+    def close(self) -> None:
+        """Let go of workers and memory; returns at once, and what is left over ends with the process."""
+        ...
+
+
+def allotment_for(family: str, machine: Machine, slots: int) -> Allotment:
+    """What a fit of a family is given: one thread, and a share of the GPUs if it can use one."""
+    if machine.gpus and discover()[family].uses_gpu:
+        return Allotment(cpus=1, gpu=machine.gpus / slots, device="cuda")
+    return Allotment(cpus=1)
+
+
+def do(work: Work, problem: Problem, allotment: Allotment) -> FoldResult:
+    """Carry out one piece of work in this process."""
+    return run_fold(problem, work.candidate, work.fold, allotment=allotment, seconds=work.seconds)
+
+
+class LocalEngine:
+    """Fits one after the other in this process: for tests, debuggers and machines where Ray cannot start."""
+
+    def __init__(self, machine: Machine) -> None:
+        """Use what ``machine`` allows."""
+        self._machine = machine
+
+    def start(self) -> None:
+        """Nothing to get ready."""
+
+    def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
+        """Work in this thread."""
+        while not stop.is_set() and (work := search.next()) is not None:
+            search.tell(do(work, problem, allotment_for(work.candidate.family, self._machine, 1)))
+
+    def close(self) -> None:
+        """Nothing to let go of."""

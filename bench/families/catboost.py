@@ -1,0 +1,137 @@
+"""CatBoost: gradient boosting over symmetric trees, ordered statistics of categories."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.families._boosting import Stopper, loss_of, max_rounds
+from bench.families._estimator import FamilyEstimator, row_weights
+from bench.family import ALL_TASKS, DeadlineReached, Family
+from bench.metric import Array
+from bench.recipes import Encoded
+from bench.resources import Allotment, Deadline
+
+_MODEL_FILE = "model.cbm"
+_LEARNING_RATE = 0.08
+#: On few rows the library's time goes into scanning bins, and fewer of them lose nothing.
+_SMALL = 2_000
+_SMALL_BINS = 64
+_BINS = 254
+
+
+class _Watcher:
+    """Stops the library's training at the deadline, or once the watched loss gets no better."""
+
+    def __init__(self, stopper: Stopper, loss: str, deadline: Deadline) -> None:
+        self._stopper = stopper
+        self._loss = loss
+        self._deadline = deadline
+        self.late = False
+
+    def after_iteration(self, info: Any) -> bool:
+        """Tell the library whether to go on; it calls this after each round."""
+        self.late = self._deadline.passed
+        watched = info.metrics.get("validation")
+        stops = watched is not None and self._stopper.stops(info.iteration - 1, watched[self._loss][-1])
+        return not (self.late or stops)
+
+
+class CatboostEstimator(FamilyEstimator):
+    """Early stopping keeps the rounds up to the best one."""
+
+    _model: Any
+
+    def fit(
+        self,
+        X: Encoded,
+        y: Array,
+        *,
+        valid: tuple[Encoded, Array] | None,
+        allotment: Allotment,
+        deadline: Deadline,
+    ) -> None:
+        """Fit as the contract says; on a GPU, where the library takes no callbacks, no deadline is seen in between."""
+        import catboost
+
+        if deadline.passed:
+            raise DeadlineReached
+        stopper = Stopper(len(y))
+        params = self._library_params(len(y), watching=valid is not None, allotment=allotment)
+        watcher = _Watcher(stopper, params["loss_function"], deadline)
+        on_gpu = allotment.device == "cuda"
+        if on_gpu and valid is not None:
+            params |= {"od_type": "Iter", "od_wait": stopper.patience}
+        self._model = catboost.CatBoost(params)
+        self._model.fit(
+            _pool(X, y, row_weights(self._settings, y, training=y)),
+            eval_set=None if valid is None else _pool(*valid, row_weights(self._settings, valid[1], training=y)),
+            use_best_model=valid is not None,
+            callbacks=None if on_gpu else [watcher],
+        )
+        if watcher.late:
+            raise DeadlineReached
+
+    def _library_params(self, n_rows: int, *, watching: bool, allotment: Allotment) -> dict[str, Any]:
+        """Settings in the library's words."""
+        logloss = "MultiClass" if self._settings.kind == "multiclass" else "Logloss"
+        losses = {"logloss": logloss, "mae": "MAE", "rmse": "RMSE"}
+        params = {
+            "loss_function": losses[loss_of(self._settings)],
+            "thread_count": allotment.cpus,
+            "random_seed": self._settings.seed,
+            "allow_writing_files": False,
+            "logging_level": "Silent",
+            "allow_const_label": True,
+            "boosting_type": "Plain",
+            "max_bin": _SMALL_BINS if n_rows < _SMALL else _BINS,
+            **self._chosen("n_estimators", learning_rate=_LEARNING_RATE),
+        }
+        if "subsample" in params:
+            params["bootstrap_type"] = "Bernoulli"
+        if allotment.device == "cuda":
+            params.pop("colsample_bylevel", None)
+            params["task_type"] = "GPU"
+        params["iterations"] = max_rounds(
+            self._settings, n_rows, watching=watching, learning_rate=params["learning_rate"]
+        )
+        return params
+
+    def _raw(self, X: Encoded) -> Array:
+        kind = "RawFormulaVal" if self._settings.kind == "regression" else "Probability"
+        raw: Array = self._model.predict(_pool(X), prediction_type=kind)
+        return raw
+
+    def _write(self, folder: Path) -> None:
+        self._model.save_model(str(folder / _MODEL_FILE), format="cbm")
+
+    def _read(self, folder: Path) -> None:
+        import catboost
+
+        self._model = catboost.CatBoost().load_model(str(folder / _MODEL_FILE), format="cbm")
+
+
+def _pool(X: Encoded, y: Array | None = None, weight: Array | None = None) -> Any:
+    """Wrap rows; categories become whole numbers, a missing one the category -1."""
+    import catboost
+    import pandas
+
+    frame = pandas.DataFrame(X.values)
+    for column in X.categorical:
+        codes = np.nan_to_num(X.values[:, column], nan=-1.0).astype(np.int32)
+        frame[column] = codes
+    return catboost.Pool(frame, label=y, weight=weight, cat_features=list(X.categorical))
+
+
+FAMILY = Family(
+    name="catboost",
+    summary="CatBoost gradient boosting",
+    tasks=ALL_TASKS,
+    recipe="trees",
+    build=CatboostEstimator,
+    load=CatboostEstimator.load,
+    libraries=("catboost",),
+    order=110,
+    watches=True,
+    uses_gpu=True,
+)

@@ -1,0 +1,98 @@
+"""LightGBM: leaf-wise gradient boosting, native categories and missing values."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.families._boosting import Stopper, boost, loss_of, max_rounds
+from bench.families._estimator import FamilyEstimator, row_weights
+from bench.family import ALL_TASKS, Family
+from bench.metric import Array
+from bench.recipes import Encoded
+from bench.resources import Allotment, Deadline
+
+_MODEL_FILE = "model.txt"
+_LEARNING_RATE = 0.05
+
+
+class LightgbmEstimator(FamilyEstimator):
+    """Early stopping keeps the rounds up to the best one."""
+
+    _booster: Any
+    _threads = 0  # all that the process may use
+
+    def fit(
+        self,
+        X: Encoded,
+        y: Array,
+        *,
+        valid: tuple[Encoded, Array] | None,
+        allotment: Allotment,
+        deadline: Deadline,
+    ) -> None:
+        """Fit as the contract says."""
+        import lightgbm
+
+        self._threads = allotment.cpus
+        params = self._library_params(allotment.cpus)
+        data = lightgbm.Dataset(
+            X.values,
+            label=y,
+            weight=row_weights(self._settings, y, training=y),
+            categorical_feature=list(X.categorical),
+            params=params,
+        )
+        booster = lightgbm.Booster(params, data)
+        if valid is not None:
+            weights = row_weights(self._settings, valid[1], training=y)
+            booster.add_valid(data.create_valid(valid[0].values, label=valid[1], weight=weights), "valid")
+
+        def step(round_number: int) -> float | None:
+            booster.update()
+            return None if valid is None else float(booster.eval_valid()[0][2])
+
+        rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
+        kept = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
+        self._booster = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=kept))
+
+    def _library_params(self, threads: int) -> dict[str, Any]:
+        """Settings in the library's words."""
+        settings = self._settings
+        multiclass = settings.kind == "multiclass"
+        objectives = {"logloss": "multiclass" if multiclass else "binary", "mae": "l1", "rmse": "l2"}
+        return {
+            "objective": objectives[loss_of(settings)],
+            "num_class": settings.n_classes if multiclass else 1,
+            "num_threads": threads,
+            "seed": settings.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+            **self._chosen("n_estimators", learning_rate=_LEARNING_RATE, bagging_freq=1),
+        }
+
+    def _raw(self, X: Encoded) -> Array:
+        raw: Array = np.asarray(self._booster.predict(X.values, num_threads=self._threads))
+        return raw
+
+    def _write(self, folder: Path) -> None:
+        (folder / _MODEL_FILE).write_text(self._booster.model_to_string())
+
+    def _read(self, folder: Path) -> None:
+        import lightgbm
+
+        self._booster = lightgbm.Booster(model_str=(folder / _MODEL_FILE).read_text())
+
+
+FAMILY = Family(
+    name="lightgbm",
+    summary="LightGBM gradient boosting",
+    tasks=ALL_TASKS,
+    recipe="trees",
+    build=LightgbmEstimator,
+    load=LightgbmEstimator.load,
+    libraries=("lightgbm",),
+    order=100,
+    watches=True,
+)

@@ -1,0 +1,85 @@
+"""Encoded folds: a recipe is fitted once per (recipe, fold), and its arrays are shared as memory-mapped files.
+
+Arrays lie below ``cache/`` in the run folder until the run ends, fitted recipes below ``recipes/`` for good. The worker
+that comes first writes them; all others, and every later trial, map them read-only, so that they outlive the worker
+that made them.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.identity import seed_for
+from bench.metric import Array
+from bench.problem import Problem
+from bench.recipes import Encoded, make_recipe
+from bench.recipes.base import recipe_version
+from bench.store import building
+
+PARTS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoldData:
+    """One fold as a recipe sees it: training, validation and sealed test rows."""
+
+    train: Encoded
+    valid: Encoded
+    test: Encoded
+
+
+def recipe_key(recipe: str) -> str:
+    """Name of a recipe with its version, as part of paths and identities."""
+    return f"{recipe}-{recipe_version(recipe)}"
+
+
+def recipe_folder(run_folder: Path, recipe: str, fold: int) -> Path:
+    """Where the recipe fitted for one fold lies."""
+    return run_folder / "recipes" / recipe_key(recipe) / f"fold-{fold}"
+
+
+def fold_data(problem: Problem, recipe: str, fold: int) -> FoldData:
+    """Return one encoded fold, making it if no worker has yet."""
+    folder = problem.folder / "cache" / recipe_key(recipe) / f"fold-{fold}"
+    if not folder.is_dir():
+        _encode(problem, recipe, fold, folder)
+    layout = json.loads((folder / "layout.json").read_text())
+    parts = {part: _read(folder / f"{part}.npy", layout) for part in PARTS}
+    return FoldData(**parts)
+
+
+def _encode(problem: Problem, recipe_name: str, fold: int, folder: Path) -> None:
+    """Fit the recipe on the fold's training rows alone and write all three parts."""
+    rows, task = problem.splits.folds[fold], problem.task
+    recipe = make_recipe(recipe_name, task.schema, task.kind, seed_for(problem.seed, "recipe", recipe_name, fold))
+    with building(folder) as temporary:
+        encoded = recipe.fit_transform(task.features[rows.train], task.y[rows.train])
+        _write(temporary / "train.npy", encoded.values)
+        _write(temporary / "valid.npy", recipe.transform(task.features[rows.valid]).values)
+        _write(temporary / "test.npy", recipe.transform(task.features[problem.splits.test]).values)
+        layout = {
+            "categorical": encoded.categorical,
+            "cardinalities": encoded.cardinalities,
+            "names": encoded.names,
+        }
+        (temporary / "layout.json").write_text(json.dumps(layout))
+    with building(recipe_folder(problem.folder, recipe_name, fold)) as temporary:
+        recipe.save(temporary)
+
+
+def _write(path: Path, values: Array) -> None:
+    """Write an array as .npy."""
+    np.save(path, np.ascontiguousarray(values, dtype=np.float32), allow_pickle=False)
+
+
+def _read(path: Path, layout: dict[str, list[int]]) -> Encoded:
+    """Map an array read-only; an empty one cannot be mapped and is read."""
+    values = np.load(path, allow_pickle=False) if path.stat().st_size <= 4096 else np.load(path, mmap_mode="r")
+    return Encoded(
+        values=values.view(np.ndarray),
+        categorical=tuple(layout["categorical"]),
+        cardinalities=tuple(layout["cardinalities"]),
+        names=tuple(str(name) for name in layout["names"]),
+    )

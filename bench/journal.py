@@ -1,0 +1,105 @@
+"""The journal of a run: what was proposed and what came of it, so that the same command goes on where it was left.
+
+Lines: ``session`` (a command began or ended), ``candidate``, ``fold``, ``trial``; each with ``at``, seconds since the
+epoch.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.candidate import Candidate
+from bench.search import Past
+from bench.store import PREDICTIONS, RunStore, fold_folder
+from bench.trial import FoldResult, Status, TrialResult
+
+_AGAIN: tuple[Status, ...] = ("timeout",)
+
+
+class Journal:
+    """Writes down what happens in a search; an observer of it."""
+
+    def __init__(self, store: RunStore, *, started_at: float) -> None:
+        """Begin a session that started at ``started_at`` (seconds since the epoch)."""
+        self._store, self._started_at = store, started_at
+        self._known = {e["trial_id"] for e in store.events() if e["event"] == "candidate"}
+        self._closed = {(e["trial_id"], e["status"]) for e in store.events() if e["event"] == "trial"}
+        self._write("session", phase="begin", at=started_at)
+
+    def _write(self, event: str, **content: Any) -> None:
+        self._store.append({"event": event, "at": time.time(), **content})
+
+    def opened(self, candidate: Candidate) -> None:
+        """Write down a new candidate, once."""
+        if candidate.trial_id not in self._known:
+            self._known.add(candidate.trial_id)
+            self._write("candidate", **candidate.to_dict())
+
+    def folded(self, result: FoldResult) -> None:
+        """Write down a fold."""
+        self._write("fold", **result.to_dict())
+
+    def closed(self, result: TrialResult) -> None:
+        """Write down how a candidate ended, once."""
+        key = (result.candidate.trial_id, result.status)
+        if key in self._closed:
+            return
+        self._closed.add(key)
+        score = float(np.mean(result.scores)) if result.scores else None
+        self._write(
+            "trial",
+            trial_id=result.candidate.trial_id,
+            status=result.status,
+            reason=result.reason,
+            score=score,
+            seconds=time.time() - self._started_at,
+        )
+
+    def benched(self, family: str, reason: str) -> None:
+        """Write down that a family was given up."""
+        self._write("benched", family=family, reason=reason)
+
+    def end(self) -> None:
+        """Write down that the session is over."""
+        self._write("session", phase="end")
+
+
+def seconds_spent(events: Iterable[Mapping[str, Any]]) -> float:
+    """Wall clock of all earlier sessions; one that was killed counts until its last line."""
+    total, begun, last = 0.0, 0.0, 0.0
+    for event in events:
+        if event["event"] == "session" and event["phase"] == "begin":
+            total, begun = total + (last - begun), event["at"]
+        last = max(event["at"], begun)
+    return total + (last - begun)
+
+
+def read_past(folder: Path, events: Iterable[Mapping[str, Any]]) -> tuple[Past, ...]:
+    """What earlier sessions left: candidates in the order of their proposal, with the folds that are whole on disk."""
+    candidates: dict[str, Candidate] = {}
+    folds: dict[str, dict[int, FoldResult]] = {}
+    ends: dict[str, tuple[Status, str]] = {}
+    for event in events:
+        if event["event"] == "candidate":
+            candidates[event["trial_id"]] = Candidate.from_dict(event)
+        elif event["event"] == "fold" and event["status"] == "ok":
+            if (fold_folder(folder, event["trial_id"], event["fold"]) / PREDICTIONS).exists():
+                folds.setdefault(event["trial_id"], {})[event["fold"]] = FoldResult.from_dict(event)
+        elif event["event"] == "trial":
+            ends[event["trial_id"]] = event["status"], event["reason"]
+    past = []
+    for trial_id, candidate in candidates.items():
+        status, reason = ends.get(trial_id, (None, ""))
+        done = folds.get(trial_id, {})
+        past.append(
+            Past(
+                candidate=candidate,
+                folds=tuple(done[fold] for fold in sorted(done)),
+                status=None if status in _AGAIN else status,
+                reason=reason,
+            )
+        )
+    return tuple(past)

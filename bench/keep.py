@@ -1,0 +1,65 @@
+"""Which fold models a run keeps: those of the best few candidates of each family; any other is fitted again on demand."""
+
+import contextlib
+from collections.abc import Sequence
+
+from bench.errors import RunFailedError
+from bench.metric import Metric
+from bench.problem import Problem
+from bench.resources import Allotment
+from bench.store import PREDICTIONS, fold_folder
+from bench.trial import TrialResult, run_fold
+
+KEPT_A_FAMILY = 4
+
+
+def kept(results: Sequence[TrialResult], metric: Metric) -> tuple[TrialResult, ...]:
+    """The best few whole candidates of each family, best first."""
+    whole = [result for result in results if result.status == "ok"]
+    best = []
+    count: dict[str, int] = {}
+    for result in sorted(whole, key=lambda r: (metric.error(r.mean), r.candidate.trial_id)):
+        count[result.candidate.family] = count.get(result.candidate.family, 0) + 1
+        if count[result.candidate.family] <= KEPT_A_FAMILY:
+            best.append(result)
+    return tuple(best)
+
+
+def evict(problem: Problem, results: Sequence[TrialResult]) -> None:
+    """Delete the models of candidates that are not kept; their predictions stay."""
+    keep = {result.candidate.trial_id for result in kept(results, problem.task.metric)}
+    for result in results:
+        if result.candidate.trial_id not in keep:
+            for fold in result.folds:
+                _evict_fold(problem, result, fold.fold)
+
+
+def _evict_fold(problem: Problem, result: TrialResult, fold: int) -> None:
+    """Delete all but the predictions of one fold."""
+    folder = fold_folder(problem.folder, result.candidate.trial_id, fold)
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.name != PREDICTIONS:
+                path.unlink()
+
+
+def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str, ...]:
+    """Fit again what was evicted of these candidates; returns their names.
+
+    Raises:
+        RunFailedError: a fit that once went well fails now.
+    """
+    lacking = [result for result in results if not _has_models(problem, result)]
+    for result in lacking:
+        for fold in range(result.asked):
+            again = run_fold(problem, result.candidate, fold, allotment=Allotment(), seconds=None)
+            if again.status != "ok":
+                name = result.candidate.name
+                raise RunFailedError(f"{name} could not be fitted again on fold {fold}: {again.reason}.")
+    return tuple(result.candidate.name for result in lacking)
+
+
+def _has_models(problem: Problem, result: TrialResult) -> bool:
+    """Whether all fold models of a candidate are on disk."""
+    folders = (fold_folder(problem.folder, result.candidate.trial_id, fold) for fold in range(result.asked))
+    return all(any(path.name != PREDICTIONS for path in folder.iterdir()) for folder in folders)

@@ -1,0 +1,230 @@
+"""The leaderboard: every row scored by every metric, ordered by the chosen one's cross-validated mean.
+
+The only reader of the sealed test labels. The test is shown and never sorted by.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from bench.metric import Array, Metric, TaskKind, metrics_for
+from bench.problem import Problem
+from bench.sealed import look
+from bench.stats import Resamples, bootstrap_interval
+from bench.store import fold_folder, read_json, read_predictions, replacing, write_json
+from bench.trial import TrialResult
+
+SCHEMA = 1
+#: Columns before and after those of the metrics, in order.
+HEAD = {
+    "rank": pl.Int64,
+    "model": pl.String,
+    "family": pl.String,
+    "status": pl.String,
+    "folds_ok": pl.Int64,
+    "folds_asked": pl.Int64,
+    "cv_mean": pl.Float64,
+    "cv_std": pl.Float64,
+    "test": pl.Float64,
+    "test_low": pl.Float64,
+    "test_high": pl.Float64,
+    "fit_seconds": pl.Float64,
+    "predict_seconds": pl.Float64,
+    "peak_memory_mb": pl.Float64,
+}
+TAIL = {"trial_id": pl.String, "origin": pl.String, "reason": pl.String}
+#: Columns that measure cost, and so differ from run to run.
+COST = ("fit_seconds", "predict_seconds", "peak_memory_mb")
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leaderboard:
+    """One row a candidate and ensemble. ``test`` says where test scores come from: ``sealed``, ``given`` or ``none``."""
+
+    frame: pl.DataFrame
+    metric: str
+    greater_is_better: bool
+    kind: TaskKind
+    test: str
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def _repr_html_(self) -> str:
+        return self.frame.drop("trial_id", "reason")._repr_html_()
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The row ranked first; None when no candidate was scored."""
+        row = self.frame.row(0, named=True) if self.frame.height else None
+        return row if row and row["rank"] is not None else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document that ``--json`` prints."""
+        return {
+            "schema": SCHEMA,
+            "metric": self.metric,
+            "greater_is_better": self.greater_is_better,
+            "task": self.kind,
+            "test": self.test,
+            "rows": self.frame.to_dicts(),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Leaderboard":
+        """Read back what `to_dict` gave."""
+        rows = content["rows"]
+        schema = {name: (HEAD | TAIL).get(name, pl.Float64) for name in (rows[0] if rows else HEAD | TAIL)}
+        return cls(
+            frame=pl.DataFrame(rows, schema=schema),
+            metric=content["metric"],
+            greater_is_better=content["greater_is_better"],
+            kind=content["task"],
+            test=content["test"],
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write leaderboard.json, .csv and .parquet."""
+        write_json(folder / "leaderboard.json", self.to_dict())
+        with replacing(folder / "leaderboard.csv") as temporary:
+            self.frame.write_csv(temporary)
+        with replacing(folder / "leaderboard.parquet") as temporary:
+            self.frame.write_parquet(temporary)
+
+    def by(self, metric: Metric, *, cv: Mapping[str, Sequence[float]], test: Mapping[str, float]) -> "Leaderboard":
+        """The same rows ordered by another metric, given its scores a fold and on the test rows by trial id."""
+        rows = [
+            row
+            | {
+                "cv_mean": float(np.mean(cv[row["trial_id"]])) if row["trial_id"] in cv else None,
+                "cv_std": _spread(cv.get(row["trial_id"], ())),
+                "test": test.get(row["trial_id"]),
+                "test_low": None,
+                "test_high": None,
+            }
+            for row in self.frame.to_dicts()
+        ]
+        return _board(rows, metric, self.kind, self.test, metrics_for(self.kind))
+
+
+def load_leaderboard(folder: Path) -> Leaderboard:
+    """Read a run folder's leaderboard.
+
+    Raises:
+        StoreError: the folder has none.
+    """
+    return Leaderboard.from_dict(read_json(folder / "leaderboard.json"))
+
+
+def build_leaderboard(problem: Problem, results: Sequence[TrialResult], *, test: str) -> Leaderboard:
+    """Score candidates and ensembles; reads the sealed test labels, once, if there are any."""
+    task = problem.task
+    labels = look(problem.folder, "leaderboard") if len(problem.splits.test) else None
+    resamples = None
+    if labels is not None:
+        strata = labels if task.kind != "regression" else None
+        resamples = Resamples(n_rows=len(labels), seed=problem.seed, labels=strata)
+    metrics = metrics_for(task.kind)
+    rows = [_row(problem, result, metrics, labels, resamples) for result in results]
+    return _board(rows, task.metric, task.kind, test, metrics)
+
+
+def _board(
+    rows: Sequence[dict[str, Any]], metric: Metric, kind: TaskKind, test: str, metrics: Sequence[Metric]
+) -> Leaderboard:
+    """Order rows by cross-validated score, ties by trial id; those that are not whole come last, without a rank."""
+
+    def place(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+        ranked = row["status"] == "ok" and row["cv_mean"] is not None
+        return not ranked, metric.error(row["cv_mean"]) if ranked else 0.0, row["trial_id"]
+
+    ordered = sorted(rows, key=place)
+    ranked = [dict(row, rank=None if place(row)[0] else number) for number, row in enumerate(ordered, start=1)]
+    names = [f"{part}_{m.name}" for part in ("cv", "test") for m in metrics]
+    schema = HEAD | dict.fromkeys(names, pl.Float64) | TAIL
+    return Leaderboard(
+        frame=pl.DataFrame(ranked, schema=schema),
+        metric=metric.name,
+        greater_is_better=metric.greater_is_better,
+        kind=kind,
+        test=test,
+    )
+
+
+def _row(
+    problem: Problem,
+    result: TrialResult,
+    metrics: Sequence[Metric],
+    labels: Array | None,
+    resamples: Resamples | None,
+) -> dict[str, Any]:
+    """Sum up one candidate; test scores belong to whole ones alone, whose fold models are averaged."""
+    ok = [fold for fold in result.folds if fold.status == "ok"]
+    row: dict[str, Any] = {
+        "model": result.candidate.name,
+        "family": result.candidate.family,
+        "status": result.status,
+        "folds_ok": len(ok),
+        "folds_asked": result.asked,
+        "cv_mean": result.mean if ok else None,
+        "cv_std": _spread(result.scores),
+        "fit_seconds": sum(fold.fit_seconds for fold in ok),
+        "predict_seconds": sum(fold.predict_seconds for fold in ok),
+        "peak_memory_mb": max((fold.peak_memory_mb for fold in ok), default=None),
+        "trial_id": result.candidate.trial_id,
+        "origin": result.candidate.origin,
+        "reason": result.reason,
+    }
+    for metric in metrics:
+        row[f"cv_{metric.name}"] = float(np.mean([fold.scores[metric.name] for fold in ok])) if ok else None
+    if result.status == "ok" and labels is not None and resamples is not None:
+        row |= _test_scores(problem, test_prediction(problem, result), metrics, labels, resamples)
+    return row
+
+
+def _spread(scores: Sequence[float]) -> float | None:
+    """Sample standard deviation over folds."""
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+
+
+def test_prediction(problem: Problem, result: TrialResult) -> Array:
+    """Mean over the fold models of what they predict for the sealed test rows."""
+    trial_id = result.candidate.trial_id
+    return np.mean(
+        [read_predictions(fold_folder(problem.folder, trial_id, f))[1] for f in range(result.asked)], axis=0
+    )
+
+
+def oof_prediction(problem: Problem, result: TrialResult) -> tuple[Array, Array]:
+    """Rows that were scored, ascending, and their out-of-fold predictions, averaged over repeats."""
+    trial_id = result.candidate.trial_id
+    folds = [read_predictions(fold_folder(problem.folder, trial_id, f))[0] for f in range(result.asked)]
+    rows, place = np.unique(np.concatenate(problem.scored_rows), return_inverse=True)
+    stacked = np.concatenate(folds)
+    total = np.zeros((len(rows), *stacked.shape[1:]))
+    np.add.at(total, place, stacked)
+    count = np.bincount(place).reshape(-1, *[1] * (stacked.ndim - 1))
+    return rows, total / count
+
+
+def _test_scores(
+    problem: Problem, prediction: Array, metrics: Sequence[Metric], labels: Array, resamples: Resamples
+) -> dict[str, Any]:
+    """All metrics on the sealed test rows, the chosen one with a bootstrap interval."""
+    task = problem.task
+
+    def score(rows: Array) -> float:
+        return task.metric.score(labels[rows], prediction[rows], task.classes)
+
+    low, high = bootstrap_interval(score, resamples, level=_LEVEL)
+    scores = {f"test_{m.name}": m.score(labels, prediction, task.classes) for m in metrics}
+    return scores | {
+        "test": task.metric.score(labels, prediction, task.classes),
+        "test_low": low,
+        "test_high": high,
+    }

@@ -1,0 +1,363 @@
+"""The one training loop: AdamW, warm-up and annealing, clipping, early stopping, checkpoints."""
+
+import contextlib
+import copy
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
+from torch import Tensor, nn
+
+from bench.family import DeadlineReached
+from bench.identity import digest
+from bench.nets.checkpoint import Checkpoint, State
+from bench.nets.rows import RESIDENT_BYTES, Batch, BatchOrder, Rows, make_loader
+from bench.resources import Allotment, Deadline
+
+Loss = Literal["cross_entropy", "mse", "mae"]
+
+_CHECKPOINT_SECONDS = 5.0
+_CHUNK_ROWS = 1024
+_AVERAGING = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FitConfig:
+    """How a module is trained.
+
+    ``warm_up`` is the share of all steps in which the learning rate rises to its peak; from there ``cosine`` takes it
+    to zero at the last of ``epochs``, ``plateau`` divides it by 4 whenever a third of ``patience`` has passed without
+    a better validation loss. ``patience`` counts epochs without one until the fit stops. ``class_weights`` holds one
+    weight a class, or nothing. ``precision`` other than float32 is mixed precision.
+    """
+
+    loss: Loss
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    epochs: int
+    patience: int
+    seed: int
+    schedule: Literal["cosine", "plateau"] = "cosine"
+    warm_up: float = 0.1
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FitSummary:
+    """What a fit came to: the validation loss after each epoch (none without validation rows), the best's number."""
+
+    losses: tuple[float, ...]
+    best_epoch: int
+
+
+def batch_size_for(n_rows: int) -> int:
+    """Rows a batch, by the number of training rows (the steps of AutoGluon's TabM)."""
+    for most, size in ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512)):
+        if n_rows < most:
+            return size
+    return 1024
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Hold torch to ``count`` threads while the block runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def reproducible(seed: int, allotment: Allotment) -> Iterator[None]:
+    """Run a block from a seed, on the threads given, with deterministic algorithms; put everything back afterwards.
+
+    With one thread the same seed gives the same bits.
+    """
+    on_gpu = allotment.device == "cuda"
+    if on_gpu:
+        # cuBLAS reads it once, when its handle is made; without it deterministic algorithms raise.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    was = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    devices = [torch.cuda.current_device()] if on_gpu else []
+    with torch.random.fork_rng(devices=devices), threads(allotment.cpus):
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        try:
+            torch.manual_seed(seed)
+            yield
+        finally:
+            torch.use_deterministic_algorithms(was[0], warn_only=was[1])
+            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+
+
+def forward_in_chunks(module: nn.Module, rows: Rows, chunk_rows: int) -> Tensor:
+    """Compute the outputs of every row, in evaluation mode, ``chunk_rows`` at a time.
+
+    Every chunk has the same shape, the last one filled up with zeros: matrix products round otherwise for other
+    shapes, and a row must not depend on which others are asked for with it.
+    """
+    module.eval()
+    outputs = []
+    with torch.inference_mode():
+        for first in range(0, len(rows), chunk_rows):
+            numeric, codes, _ = rows[slice(first, first + chunk_rows)]
+            missing = chunk_rows - len(numeric)
+            if missing:
+                numeric, codes = F.pad(numeric, (0, 0, 0, missing)), F.pad(codes, (0, 0, 0, missing))
+            outputs.append(module(numeric, codes)[: chunk_rows - missing])
+    return torch.cat(outputs)
+
+
+def fit_net(
+    module: nn.Module,
+    train: Rows,
+    valid: Rows | None,
+    *,
+    config: FitConfig,
+    allotment: Allotment,
+    deadline: Deadline,
+) -> FitSummary:
+    """Train ``module`` in place, and leave it on the CPU with the averaged weights of the best epoch.
+
+    What is watched and kept is a running average of the weights over about the last ninth of the steps (polynomial
+    decay averaging, Shamir and Zhang 2013): it is smoother than the weights themselves and costs next to nothing.
+
+    Where ``allotment.checkpoint`` names a folder, the state is written there every few seconds and when the deadline
+    passes; the next call with the same arguments goes on from it and ends with the same bits. Without ``valid`` all
+    epochs are run and the last average stays.
+
+    Raises:
+        DeadlineReached: the deadline passed before the last epoch.
+        FloatingPointError: no epoch ended with a finite loss.
+    """
+    with reproducible(config.seed, allotment):
+        return _Fit(module, train, valid, config, allotment, deadline).run()
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Where a fit stands, in plain values: what a checkpoint keeps beside the tensors."""
+
+    epoch: int = 0
+    batch: int = 0
+    losses: list[float] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    rate_scale: float = 1.0
+    rate_epoch: int = 0
+
+
+class _Fit:
+    """One fit under way."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        train: Rows,
+        valid: Rows | None,
+        config: FitConfig,
+        allotment: Allotment,
+        deadline: Deadline,
+    ) -> None:
+        device = allotment.device
+        on_device = device != "cuda" or train.n_bytes <= RESIDENT_BYTES
+        train = train.to(device) if on_device else train
+        self.module = module.to(device)
+        self.averaged = copy.deepcopy(self.module)
+        self.config, self.deadline, self.device = config, deadline, device
+        self.valid = valid.to(device) if valid is not None else None
+        self.order = BatchOrder(
+            len(train), batch_size=config.batch_size, seed=config.seed, device=str(train.target.device)
+        )
+        self.loader = make_loader(train, self.order, allotment)
+        self.parameters = list(module.parameters())
+        self.current_tensors = _averaged_tensors(self.module)
+        self.averaged_tensors = _averaged_tensors(self.averaged)
+        self.optimizer = _make_optimizer(module, config)
+        self.scaler = torch.amp.GradScaler(device, enabled=config.precision == "float16")
+        self.criterion = _Criterion(config, device)
+        self.progress = _Progress()
+        self.best: dict[str, Tensor] = {}
+        self.checkpoint = self._make_checkpoint(allotment, len(train))
+        self.written_at = time.monotonic()
+
+    def run(self) -> FitSummary:
+        """Train to the end, from where a checkpoint left off."""
+        self._resume()
+        progress, config = self.progress, self.config
+        while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
+            self._train_epoch()
+            self._end_epoch()
+        self.module.load_state_dict(self.best or self.averaged.state_dict())
+        self.module.to("cpu").eval()
+        if (self.valid is not None and not self.best) or not all(bool(p.isfinite().all()) for p in self.parameters):
+            raise FloatingPointError(
+                f"the loss must stay finite, got none that was; lower learning_rate ({config.learning_rate:g})."
+            )
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
+        return FitSummary(losses=tuple(progress.losses), best_epoch=progress.best_epoch)
+
+    def _train_epoch(self) -> None:
+        """Take the steps that are left of this epoch."""
+        progress = self.progress
+        self.module.train()
+        self.order.start(epoch=progress.epoch, batch=progress.batch)
+        for batch in self.loader:
+            if self.deadline.passed:
+                self._write()
+                raise DeadlineReached(f"the deadline passed in epoch {progress.epoch + 1} of {self.config.epochs}")
+            self._step(batch)
+            progress.batch += 1
+            self._average(progress.epoch * self.order.n_batches + progress.batch)
+            if time.monotonic() - self.written_at >= _CHECKPOINT_SECONDS:
+                self._write()
+
+    def _step(self, batch: Batch) -> None:
+        """Take one optimizer step."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        numeric, codes, target = (part.to(self.device, non_blocking=True) for part in batch)
+        self.optimizer.zero_grad()
+        precision = self.config.precision
+        with torch.autocast(self.device, dtype=getattr(torch, precision), enabled=precision != "float32"):
+            output = self.module(numeric, codes)
+        loss = self.criterion(output.float(), target)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it so
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _average(self, steps: int) -> None:
+        """Move the averaged weights towards those after so many steps."""
+        share = (_AVERAGING + 1) / (_AVERAGING + steps)
+        with torch.no_grad():
+            for average, current in zip(self.averaged_tensors, self.current_tensors, strict=True):
+                average.lerp_(current, share)
+
+    def _learning_rate(self) -> float:
+        """Return the rate of this step: linear warm-up, then cosine annealing or what the plateaus left of it."""
+        config, progress = self.config, self.progress
+        total = config.epochs * self.order.n_batches
+        step = progress.epoch * self.order.n_batches + progress.batch
+        warm_up = max(1, round(config.warm_up * total))
+        if step < warm_up:
+            return config.learning_rate * (step + 1) / warm_up
+        if config.schedule == "plateau":
+            return config.learning_rate * progress.rate_scale
+        return config.learning_rate * (1 + math.cos(math.pi * (step - warm_up) / (total - warm_up))) / 2
+
+    def _end_epoch(self) -> None:
+        """Look at the validation rows: keep the weights when they are the best so far, note a plateau."""
+        progress = self.progress
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        if self.valid is None:
+            progress.best_epoch = progress.epoch
+            return
+        output = forward_in_chunks(self.averaged, self.valid, min(len(self.valid), _CHUNK_ROWS))
+        loss = self.criterion.watch(output, self.valid.target)
+        progress.losses.append(loss)
+        if loss < progress.best_loss:
+            progress.best_loss, progress.best_epoch = loss, progress.epoch
+            self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
+        elif progress.epoch - max(progress.best_epoch, progress.rate_epoch) >= self.config.patience / 3:
+            progress.rate_scale, progress.rate_epoch = progress.rate_scale / 4, progress.epoch
+
+    def _make_checkpoint(self, allotment: Allotment, n_rows: int) -> Checkpoint | None:
+        """Make the checkpoint where a folder was given, keyed by what decides the fit."""
+        if allotment.checkpoint is None:
+            return None
+        shapes = [list(parameter.shape) for parameter in self.parameters]
+        key = digest(asdict(self.config), shapes, n_rows, self.device, torch.__version__)
+        return Checkpoint(allotment.checkpoint, key)
+
+    def _write(self) -> None:
+        """Write everything that the rest of the fit depends on."""
+        self.written_at = time.monotonic()
+        if self.checkpoint is None:
+            return
+        tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
+        tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
+        tensors["rng.cpu"] = torch.get_rng_state()
+        if self.device == "cuda":
+            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+        values = {"progress": asdict(self.progress), "scaler": self.scaler.state_dict()}
+        self.checkpoint.write(State(tensors=tensors, values=values))
+
+    def _resume(self) -> None:
+        """Go on from the checkpoint, if there is one."""
+        state = self.checkpoint.read() if self.checkpoint is not None else None
+        if state is None:
+            return
+        self.module.load_state_dict(_below("module", state.tensors))
+        self.averaged.load_state_dict(_below("averaged", state.tensors))
+        self.best = {name: tensor.to(self.device) for name, tensor in _below("best", state.tensors).items()}
+        optimizer: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below("optimizer", state.tensors).items():
+            number, _, part = name.partition(".")
+            optimizer.setdefault(int(number), {})[part] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        self.progress = _Progress(**state.values["progress"])
+        self.scaler.load_state_dict(state.values["scaler"])
+        torch.set_rng_state(state.tensors["rng.cpu"])
+        if self.device == "cuda":
+            torch.cuda.set_rng_state(state.tensors["rng.cuda"])
+
+
+class _Criterion:
+    """The loss that is minimised, and the one that is watched: the same without label smoothing."""
+
+    def __init__(self, config: FitConfig, device: str) -> None:
+        self._loss = config.loss
+        self._label_smoothing = config.label_smoothing
+        self._weight = torch.tensor(config.class_weights, device=device) if config.class_weights else None
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of a training batch."""
+        if self._loss == "cross_entropy":
+            return F.cross_entropy(output, target, weight=self._weight, label_smoothing=self._label_smoothing)
+        return (F.l1_loss if self._loss == "mae" else F.mse_loss)(output.squeeze(1), target)
+
+    def watch(self, output: Tensor, target: Tensor) -> float:
+        """Loss of all validation rows."""
+        if self._loss == "cross_entropy":
+            return F.cross_entropy(output, target, weight=self._weight).item()
+        return self(output, target).item()
+
+
+def _make_optimizer(module: nn.Module, config: FitConfig) -> torch.optim.AdamW:
+    """Make AdamW that decays the weights of linear layers, and leaves biases, norms and embeddings alone."""
+    decayed = [part.weight for part in module.modules() if isinstance(part, nn.Linear)]
+    others = [p for p in module.parameters() if not any(p is weight for weight in decayed)]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def _averaged_tensors(module: nn.Module) -> list[Tensor]:
+    """Parameters, and buffers that hold numbers which change while training (running statistics of norms)."""
+    return [*module.parameters(), *(buffer for buffer in module.buffers() if buffer.is_floating_point())]
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Pick the tensors whose names start with a prefix, without it."""
+    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}

@@ -1,0 +1,69 @@
+"""Which family is next: the one whose next candidate promises the largest gain a second.
+
+A family's next error is taken for normally distributed around what its candidates reached so far; its promise is the
+expected improvement over the best error of all families (Mockus 1978), over the seconds a candidate of it costs.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.metric import Metric
+from bench.trial import TrialResult
+
+#: Spread that is assumed before a family has shown its own, as a share of the gap between the worst and the best.
+_PRIOR_SPREAD = 0.05
+
+
+@dataclass
+class FamilyRecord:
+    """What a family's candidates reached: ``errors`` are mean errors (lower is better) of those with all folds."""
+
+    errors: list[float] = field(default_factory=list)
+    fold_seconds: list[float] = field(default_factory=list)
+    incumbent: tuple[float, ...] | None = None
+    tried: int = 0
+    failures: int = 0
+    exhausted: bool = False
+
+    @property
+    def seconds_a_fold(self) -> float | None:
+        """Mean seconds a worker was busy with a fold; None before the first."""
+        return float(np.mean(self.fold_seconds)) if self.fold_seconds else None
+
+    def add(self, result: TrialResult, metric: Metric) -> None:
+        """Take in a closed candidate."""
+        self.tried += 1
+        self.fold_seconds += [fold.busy_seconds for fold in result.folds if fold.status == "ok"]
+        self.failures = 0 if result.status in ("ok", "pruned") else self.failures + 1
+        if result.status != "ok":
+            return
+        if self.incumbent is None or metric.better(result.mean, float(np.mean(self.incumbent))):
+            self.incumbent = result.scores
+        self.errors.append(metric.error(result.mean))
+
+
+def _expected_improvement(mean: float, spread: float, best: float) -> float:
+    """Mean of max(0, best - X) for X normal with this mean and spread."""
+    z = (best - mean) / spread
+    density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return spread * (z * 0.5 * math.erfc(-z / math.sqrt(2)) + density)
+
+
+def expected_gain(records: Mapping[str, FamilyRecord], name: str, *, timed: bool) -> float:
+    """Expected improvement of one more candidate of a family, a second when ``timed``, otherwise a candidate.
+
+    ``records`` holds all families; those without a whole candidate promise nothing.
+    """
+    known = [record.errors for record in records.values() if record.errors]
+    record = records[name]
+    if not record.errors:
+        return 0.0
+    best = min(min(errors) for errors in known)
+    prior = _PRIOR_SPREAD * (max(max(errors) for errors in known) - best) + 1e-12
+    errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
+    spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))
+    cost = (record.seconds_a_fold or 1e-3) if timed else 1.0
+    return _expected_improvement(float(errors.mean()), spread, best) / cost

@@ -1,0 +1,143 @@
+"""What all recipes begin with: any kind of column as numbers or as category codes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import polars as pl
+
+from bench.dataset import Kind, Schema
+from bench.identity import seed_for
+from bench.metric import Array
+from bench.recipes.categories import CategoryColumn
+from bench.recipes.dates import DateColumn
+from bench.recipes.document import Document
+from bench.recipes.numbers import NumberColumn
+from bench.recipes.texts import TextColumn
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+class _Reader(Protocol):
+    """Reads one column of a coerced table as one or more columns of numbers."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    kind: ClassVar[str]
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @classmethod
+    def fit(cls, series: pl.Series, seed: int) -> "_Reader": ...
+
+    def read(self, series: pl.Series) -> Array: ...
+
+
+_READERS: dict[Kind, type[_Reader]] = {
+    "numeric": NumberColumn,
+    "boolean": NumberColumn,
+    "datetime": DateColumn,
+    "text": TextColumn,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows as numbers: ``numeric`` is float64 [n_rows, n_numeric] with NaN, ``codes`` int64 [n_rows, n_categorical].
+
+    Numbers are finite in float32. Codes below zero are `categories.MISSING` and `categories.UNSEEN`.
+    """
+
+    numeric: Array
+    codes: Array
+
+
+def _worth_keeping(numeric: Array) -> Array:
+    """Find columns that vary, or whose gaps tell what no column before them tells."""
+    gaps: set[bytes] = set()
+    kept = []
+    for index, values in enumerate(numeric.T):
+        missing = np.isnan(values)
+        known = values[~missing]
+        pattern = np.packbits(missing).tobytes()
+        new_gap = missing.any() and pattern not in gaps
+        if known.size and (known.min() < known.max() or new_gap):
+            kept.append(index)
+            gaps.add(pattern)
+    return np.array(kept, dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Columns:
+    """Columns that were found worth keeping; ``kept`` numbers those of the readers' columns that are."""
+
+    readers: tuple[_Reader, ...]
+    kept: Array
+    categories: tuple[CategoryColumn, ...]
+
+    @classmethod
+    def fit(cls, schema: Schema, frame: pl.DataFrame, seed: int) -> "tuple[Columns, Table]":
+        """Learn from training rows, and read them. Columns that are constant or empty in them are left out."""
+        readers = tuple(
+            _READERS[column.kind].fit(frame[column.name], seed_for(seed, "column", column.name))
+            for column in schema.columns
+            if column.kind != "categorical"
+        )
+        categories = (CategoryColumn.fit(frame[c.name]) for c in schema.columns if c.kind == "categorical")
+        everything = _read_numbers(readers, frame)
+        columns = cls(
+            readers=readers,
+            kept=_worth_keeping(everything),
+            categories=tuple(c for c in categories if len(c.levels) + (frame[c.name].null_count() > 0) > 1),
+        )
+        return columns, Table(numeric=everything[:, columns.kept], codes=_read_codes(columns.categories, frame))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the numeric columns."""
+        names = [name for reader in self.readers for name in reader.names]
+        return tuple(names[index] for index in self.kept)
+
+    def read(self, frame: pl.DataFrame) -> Table:
+        """Read any rows."""
+        return Table(
+            numeric=_read_numbers(self.readers, frame)[:, self.kept], codes=_read_codes(self.categories, frame)
+        )
+
+    def to_document(self) -> Document:
+        """Plain values and arrays."""
+        return {
+            "readers": [{"kind": reader.kind, "state": asdict(reader)} for reader in self.readers],
+            "kept": self.kept,
+            "categories": [asdict(category) for category in self.categories],
+        }
+
+    @classmethod
+    def from_document(cls, document: Document) -> "Columns":
+        """Read back what `to_document` gave."""
+        return cls(
+            readers=tuple(_READERS[entry["kind"]](**entry["state"]) for entry in document["readers"]),
+            kept=document["kept"],
+            categories=tuple(CategoryColumn(**state) for state in document["categories"]),
+        )
+
+
+def _read_numbers(readers: Sequence[_Reader], frame: pl.DataFrame) -> Array:
+    """Read float64 [n_rows, n_columns], column by column in memory, cut to what float32 can hold."""
+    blocks = [reader.read(frame[reader.name]) for reader in readers]
+    numeric = np.empty((frame.height, sum(block.shape[1] for block in blocks)), order="F")
+    if blocks:
+        np.concatenate(blocks, axis=1, out=numeric)
+    return np.clip(numeric, -_FLOAT32_MAX, _FLOAT32_MAX, out=numeric)
+
+
+def _read_codes(categories: Sequence[CategoryColumn], frame: pl.DataFrame) -> Array:
+    """Read int64 [n_rows, n_columns], column by column in memory."""
+    codes = np.empty((frame.height, len(categories)), dtype=np.int64, order="F")
+    for index, category in enumerate(categories):
+        codes[:, index] = category.read(frame[category.name])
+    return codes

@@ -1,0 +1,41 @@
+"""Recipe for trees: numbers as they are, categories as codes, NaN for what is missing or was never seen."""
+
+import numpy as np
+
+from bench.metric import Array
+from bench.recipes.base import Encoded
+from bench.recipes.columns import Table
+from bench.recipes.document import Document
+from bench.recipes.fitted import FittedRecipe, assemble
+
+#: Where there are more levels, the rarest share the last code: boosting libraries slow down beyond it.
+MAX_LEVELS = 1024
+
+
+class Trees(FittedRecipe):
+    """Numbers with NaN, then category codes with NaN; a code is smaller the more frequent its level is."""
+
+    name = "trees"
+    version = 1
+
+    def _fit(self, table: Table, y: Array) -> Encoded:
+        return self._encode(table)
+
+    def _encode(self, table: Table) -> Encoded:
+        categories = self._columns.categories
+        codes = np.where(table.codes < 0, np.nan, np.minimum(table.codes, MAX_LEVELS - 1))
+        return assemble(
+            [table.numeric],
+            [*self._columns.names, *(category.name for category in categories)],
+            codes,
+            [min(len(category.levels), MAX_LEVELS) for category in categories],
+        )
+
+    def _state(self) -> Document:
+        return {}
+
+    def _restore(self, state: Document) -> None:
+        pass
+
+
+RECIPE = Trees

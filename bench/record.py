@@ -1,0 +1,165 @@
+"""The plain files that describe a run: request, data, environment, audit, splits, decisions, analysis."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.audit import Audit, label_noise
+from bench.dataset import Dataset
+from bench.ensemble import Ensemble
+from bench.environment import environment
+from bench.explain import analyse, permutation_importance
+from bench.identity import seed_for
+from bench.leaderboard import oof_prediction, test_prediction
+from bench.metric import Array
+from bench.predictor import Predictor
+from bench.problem import Problem
+from bench.progress import Progress
+from bench.resources import Machine
+from bench.sealed import look
+from bench.spec import RunSpec
+from bench.split import Splits, save_splits
+from bench.store import write_json, write_text
+from bench.study import describe_sampler
+from bench.task import Task
+from bench.trial import TrialResult
+
+_IMPORTANCE_ROWS = 2_000
+_IMPORTANCE_REPEATS = 3
+
+
+class Record:
+    """Writes a run's descriptive files as the run learns what stands in them, and tells the progress display."""
+
+    def __init__(self, problem: Problem, spec: RunSpec, progress: Progress) -> None:
+        """Describe ``problem`` in its run folder."""
+        self._problem, self._spec, self._progress = problem, spec, progress
+        self._folder = problem.folder
+        self._sentences: dict[str, None] = {}
+
+    def stage(self, name: str) -> None:
+        """Tell that a stage begins."""
+        self._progress.stage(name)
+
+    def request(self, machine: Machine, command: str) -> None:
+        """Write spec.yaml and environment.json."""
+        write_text(self._folder / "spec.yaml", self._spec.to_yaml())
+        content = environment(machine) | {
+            "command": command,
+            "seed": self._spec.seed,
+            "sampler": describe_sampler(self._spec.sampler),
+        }
+        write_json(self._folder / "environment.json", content)
+
+    def decisions(self, *sentences: str) -> None:
+        """Tell and write down automatic decisions, each once."""
+        for sentence in sentences:
+            if sentence not in self._sentences:
+                self._sentences[sentence] = None
+                self._progress.note(sentence)
+        write_json(self._folder / "decisions.json", list(self._sentences))
+
+    def data(self, dataset: Dataset) -> None:
+        """Write dataset.json: what was read, what is predicted from it, every column; and the splits and targets."""
+        task = self._problem.task
+        content: dict[str, Any] = {
+            "name": dataset.name,
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint,
+            "n_rows": task.n_rows,
+            "n_features": task.features.width,
+            "target": task.target,
+            "task": task.kind,
+            "task_why": task.kind_why,
+            "metric": task.metric.name,
+            "greater_is_better": task.metric.greater_is_better,
+            "classes": [str(label) for label in task.classes],
+            "columns": [
+                {name: getattr(c, name) for name in ("name", "kind", "dtype", "why", "n_missing", "n_unique")}
+                for c in dataset.columns
+            ],
+            "notes": [*dataset.notes, *task.notes],
+        }
+        write_json(self._folder / "dataset.json", content | _target_summary(task))
+        self._splits(self._problem.splits)
+
+    def _splits(self, splits: Splits) -> None:
+        """Write splits.npz and what can be read of it without numpy, splits.json."""
+        save_splits(splits, self._folder / "splits.npz")
+        content = {
+            "strategy": splits.strategy,
+            "test_rows": len(splits.test),
+            "folds": [{"train": len(f.train), "valid": len(f.valid), "repeat": f.repeat} for f in splits.folds],
+            "fingerprint": splits.fingerprint,
+            "notes": list(splits.notes),
+        }
+        write_json(self._folder / "splits.json", content)
+
+    def audit(self, found: Audit) -> Audit:
+        """Tell and write down what the audit found."""
+        for finding in found.findings:
+            self._progress.finding(finding)
+        write_json(self._folder / "audit.json", found.to_dict())
+        return found
+
+    def label_noise(self, found: Audit, best: TrialResult) -> None:
+        """Complete the audit with the labels that the best model confidently contradicts out of fold."""
+        task = self._problem.task
+        if task.kind == "regression":
+            return
+        rows, prediction = oof_prediction(self._problem, best)
+        noise = label_noise(task.y[rows], prediction, rows)
+        if noise is not None:
+            self._progress.finding(noise)
+        write_json(self._folder / "audit.json", found.adding(noise).to_dict())
+
+    def analysis(self, best: TrialResult, ensembles: Sequence[Ensemble], predictor: Predictor, seconds: float) -> None:
+        """Write analysis.json: curves and tables of the best row, what its features are worth, what ensembles hold."""
+        problem, task = self._problem, self._problem.task
+        rows, prediction = oof_prediction(problem, best)
+        content: dict[str, Any] = {
+            "model": best.candidate.name,
+            "oof": analyse(task.y[rows], prediction, kind=task.kind, classes=task.classes),
+            "test": None,
+            "ensembles": {
+                e.result.candidate.name: {"members": [{"model": m, "weight": w} for m, w in e.weights.items()]}
+                for e in ensembles
+            },
+            "importance_metric": task.metric.name,
+            "importance": _importance(problem, predictor, seconds),
+        }
+        if len(problem.splits.test):
+            labels = look(problem.folder, "report")
+            content["test"] = analyse(labels, test_prediction(problem, best), kind=task.kind, classes=task.classes)
+        write_json(problem.folder / "analysis.json", content)
+
+
+def _target_summary(task: Task) -> dict[str, Any]:
+    """Quantiles of the known targets, or how many rows each class has."""
+    if task.kind == "regression":
+        quantiles = {"min": 0, "25%": 0.25, "50%": 0.5, "75%": 0.75, "max": 1}
+        return {"target_summary": {name: float(np.nanquantile(task.y, q)) for name, q in quantiles.items()}}
+    counts = np.bincount(task.y[task.y >= 0], minlength=len(task.classes))
+    return {"class_counts": {str(label): int(n) for label, n in zip(task.classes, counts, strict=True)}}
+
+
+def _importance(problem: Problem, predictor: Predictor, seconds: float) -> list[Mapping[str, Any]]:
+    """Permutation importance of the shipped model's first fold, on rows that fold has not learned from."""
+    task, fold = problem.task, problem.splits.folds[0]
+    rows: Array = fold.valid
+    if len(rows) > _IMPORTANCE_ROWS:
+        generator = np.random.default_rng(seed_for(problem.seed, "importance"))
+        rows = np.sort(generator.choice(rows, _IMPORTANCE_ROWS, replace=False))
+
+    def score(frame: Any) -> float:
+        return task.metric.score(task.y[rows], predictor.predict_fold(frame, 0), task.classes)
+
+    return permutation_importance(
+        score,
+        task.features[rows],
+        greater_is_better=task.metric.greater_is_better,
+        repeats=_IMPORTANCE_REPEATS,
+        seed=seed_for(problem.seed, "importance"),
+        seconds=seconds,
+    )

@@ -1,0 +1,44 @@
+"""The page: a headline, then every panel that has something to show. It asks for nothing from anywhere."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from bench.report import read
+from bench.report.files import RunFiles
+from bench.report.panels import PANELS
+from bench.report.template import render, source
+from bench.report.verdict import comparisons, task_sentence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Section:
+    id: str
+    title: str
+    body: Markup
+
+
+def _source_hash(text: str) -> str:
+    """The expression by which a content security policy admits exactly this style sheet or script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def render_html(run: RunFiles) -> str:
+    """Draw the whole page."""
+    drawn = ((panel, panel.draw(run)) for panel in PANELS)
+    style, script = source("style.css"), source("report.js")
+    return render(
+        "page",
+        run=run,
+        sections=[_Section(id=panel.id, title=panel.title, body=body) for panel, body in drawn if body is not None],
+        task=task_sentence(run),
+        best=run.board.best,
+        comparisons=comparisons(run),
+        started=read.text(run.environment.get("started_at"))[:16].replace("T", " "),
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_source_hash(style),
+        script_hash=_source_hash(script),
+    )

@@ -1,0 +1,47 @@
+"""A finished run, as Python sees it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from bench.errors import StoreError
+from bench.leaderboard import Leaderboard, load_leaderboard
+from bench.predictor import Predictor, load_predictor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run folder. ``interrupted`` says that a signal ended it before its budget did."""
+
+    folder: Path
+    interrupted: bool = False
+
+    @cached_property
+    def leaderboard(self) -> Leaderboard:
+        """The board; ``leaderboard.frame`` is a polars frame."""
+        return load_leaderboard(self.folder)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The fitted models; predicts with the row ranked first unless another is named."""
+        return load_predictor(self.folder)
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
+    def _repr_html_(self) -> str:
+        return self.leaderboard._repr_html_()
+
+
+def load_run(folder: Path | str) -> Run:
+    """Open the folder of an earlier run.
+
+    Raises:
+        StoreError: it is not a folder that `bench run` wrote, or the run has no board yet.
+    """
+    path = Path(folder)
+    if not (path / "leaderboard.json").is_file():
+        raise StoreError(f"{path} must be the folder of a run with a leaderboard. `bench list runs` shows those there are.")
+    return Run(folder=path)

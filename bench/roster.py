@@ -1,0 +1,93 @@
+"""Who takes part in a search: the families asked for that fit the task, with their spaces, studies and identities."""
+
+from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+
+from bench.engine import allotment_for
+from bench.errors import RequestError, choices
+from bench.family import Family, select, space_of
+from bench.fold_data import recipe_key
+from bench.identity import digest, seed_for
+from bench.problem import Problem
+from bench.proposals import Member, Proposals
+from bench.resources import Machine
+from bench.space import Params, Space
+from bench.spec import RunSpec
+from bench.split import Splits
+from bench.study import FamilyStudy, open_storage
+from bench.task import Task
+
+_RECIPE_LIBRARIES = ("numpy", "polars", "scikit-learn")
+
+
+def _version(library: str) -> str:
+    """Version of an installed distribution; empty when it is not there, which its family then says."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def trial_identity(problem: Problem, family: Family, device: str, params: Params, seed: int) -> str:
+    """Hash all that decides what a trial's folds come out as."""
+    libraries = {library: _version(library) for library in (*family.libraries, *_RECIPE_LIBRARIES)}
+    return digest(
+        problem.identity,
+        recipe_key(family.recipe),
+        family.name,
+        family.version,
+        dict(params),
+        seed,
+        {"threads": 1, "device": device},
+        libraries,
+    )
+
+
+def _conditions(problem: Problem) -> frozenset[str]:
+    """Which of a space's ``when`` hold for the task."""
+    task = problem.task
+    held = {"regression"} if task.kind == "regression" else {"classification"}
+    return frozenset(held | ({"imbalanced"} if task.imbalanced else set()))
+
+
+def families_for(task: Task, splits: Splits, asked: Sequence[str]) -> tuple[tuple[Family, ...], tuple[str, ...]]:
+    """The families asked for that fit task and size, and a sentence for each that does not.
+
+    Raises:
+        RequestError: none is left.
+    """
+    rows = max(len(fold.train) for fold in splits.folds)
+    fitting, notes = [], []
+    for family in select(asked):
+        if task.kind not in family.tasks:
+            notes.append(f"{family.name} is left out: it fits {choices(family.tasks)} tasks only.")
+        elif family.max_rows is not None and rows > family.max_rows:
+            limit = f"it takes at most {family.max_rows} training rows, here are {rows}"
+            notes.append(f"{family.name} is left out: {limit}.")
+        else:
+            fitting.append(family)
+    if not fitting:
+        raise RequestError(f"at least one family must fit the task. {' '.join(notes)} See `bench list families`.")
+    return tuple(fitting), tuple(notes)
+
+
+def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, machine: Machine) -> Proposals:
+    """Bring families, spaces and studies together."""
+    storage = open_storage(problem.folder / "optuna.journal")
+    conditions = _conditions(problem)
+    maximize = problem.task.metric.greater_is_better
+
+    def member(family: Family) -> Member:
+        space: Space = space_of(family).narrowed(conditions)
+        device = allotment_for(family.name, machine, machine.cpus).device
+        study = FamilyStudy(
+            space,
+            maximize=maximize,
+            sampler=spec.sampler,
+            seed=seed_for(spec.seed, "study", family.name),
+            storage=storage,
+        )
+        return Member(family=family, space=space, study=study, identify=partial(trial_identity, problem, family, device))
+
+    return Proposals([member(family) for family in families], metric=problem.task.metric, seed=spec.seed)

@@ -1,0 +1,89 @@
+"""The spine: the stages of a run, in order. Follow one row of data from here."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.audit import audit
+from bench.budget import plan
+from bench.dataset import load_dataset
+from bench.engine import Engine
+from bench.journal import Journal
+from bench.problem import make_problem
+from bench.progress import NullProgress, Progress
+from bench.record import Record
+from bench.resources import Machine
+from bench.result import Run
+from bench.roster import families_for, make_proposals
+from bench.search import Search
+from bench.session import Clock, kind_of_test, machine_notes, open_session, seal_test
+from bench.spec import RunSpec
+from bench.split import make_splits
+from bench.task import make_task
+from bench.track import NullTracker, TrackedTrials, Tracker
+from bench.wrap_up import conclude, track_outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What a run works with; ``stop`` ends the search early, ``command`` is how the user would start it again."""
+
+    machine: Machine
+    engine: Engine
+    tracker: Tracker = field(default_factory=NullTracker)
+    progress: Progress = field(default_factory=NullProgress)
+    stop: threading.Event = field(default_factory=threading.Event)
+    clock: Clock = field(default_factory=Clock)
+    command: str = ""
+
+
+def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
+    """Carry out a request; ``data`` is a frame that takes the place of ``spec.dataset``.
+
+    Raises:
+        BenchError: see `bench.errors`; what was finished by then stays in the run folder.
+    """
+    progress = tools.progress
+    progress.stage("data")
+    dataset = load_dataset(spec.dataset if data is None else data)
+    test = load_dataset(spec.test) if spec.test else None
+    asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
+    task = make_task(dataset, test=test, **asked)
+    splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, seed=spec.seed)
+    families, left_out = families_for(task, splits, spec.families)
+    with open_session(spec, dataset, test, task, tools.stop, tools.clock) as session:
+        if session.answered:
+            progress.note(f"This run is complete: {session.folder}. A larger --budget or --trials goes on with it.")
+            return Run(folder=session.folder)
+        tested, task = kind_of_test(task, splits), seal_test(session, task, splits)
+        problem = make_problem(task, splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=session.folder)
+        record = Record(problem, spec, progress)
+        record.request(tools.machine, tools.command)
+        record.data(dataset)
+        record.decisions(*machine_notes(tools.machine, spec), *dataset.notes, *task.notes, *splits.notes, *left_out)
+        progress.stage("audit")
+        findings = record.audit(audit(task, dataset, splits.test))
+        findings.require(spec.allow)
+        progress.stage("search")
+        tools.engine.start()
+        tools.tracker.start(session.folder, dataset.name, session.parameters(dataset, task))
+        journal = Journal(session.store, started_at=tools.clock.started_at)
+        cells = task.n_rows * task.features.width
+        spending = plan(spec, tools.machine, spent=session.spent + tools.clock.seconds, cells=cells)
+        progress.searching(spending, task.metric)
+        search = Search(
+            make_proposals(problem, families, spec, tools.machine),
+            metric=task.metric,
+            n_folds=len(splits.folds),
+            plan=spending,
+            observers=(journal, progress, TrackedTrials(tools.tracker)),
+            past=session.past,
+        )
+        try:
+            tools.engine.run(search, problem, tools.stop)
+        finally:
+            tools.engine.close()
+        board = conclude(problem, search.results(), record, findings, tested=tested, spending=spending)
+        track_outcome(tools.tracker, problem, board, spending, killed=tools.stop.is_set())
+        session.finish(journal)
+    return Run(folder=session.folder, interrupted=tools.stop.is_set())

@@ -1,0 +1,108 @@
+"""What later stages, and the shipped predictor, know about columns; makes any table look like the one learned from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from bench.errors import DataError
+from bench.kinds import Column, Kind
+from bench.values import AMBIGUOUS, MISSING, to_booleans, to_moments, to_numbers, to_text, without_missing
+
+
+def _to_finite(series: pl.Series) -> pl.Series:
+    return to_numbers(series).cast(pl.Float64)
+
+
+_READERS: dict[Kind, tuple[pl.DataType, Callable[[pl.Series], pl.Series]]] = {
+    "numeric": (pl.Float64(), _to_finite),
+    "boolean": (pl.Boolean(), to_booleans),
+    "datetime": (pl.Datetime("us"), to_moments),
+    "categorical": (pl.String(), to_text),
+    "text": (pl.String(), to_text),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schema:
+    """Feature columns in order; makes any table look like the one that was learned from."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def coerce(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Pick the schema's columns, in its order, in one physical type a kind; say what had to be changed.
+
+        Types: numeric Float64 (infinite becomes missing), boolean Boolean, categorical and text String, datetime
+        Datetime("us") in UTC without a zone. Extra columns are left out, with a note. Values that cannot be read as
+        the column's kind become missing, with a note that counts them. A second time changes nothing.
+
+        Raises:
+            DataError: a column is missing (all missing ones named), or no value of a column fits its kind.
+        """
+        absent = [name for name in self.names if name not in frame.columns]
+        if absent:
+            found = ", ".join(map(repr, frame.columns[:20])) or "none"
+            raise DataError(f"columns {', '.join(map(repr, absent))} must be there; the table has {found}.")
+        extra = [name for name in frame.columns if name not in set(self.names)]
+        notes = [f"columns {', '.join(map(repr, extra))} are not used and were left out"] if extra else []
+        coerced = []
+        for column in self.columns:
+            series, said = _coerce_column(frame[column.name], column.kind)
+            coerced.append(series)
+            notes += said
+        return pl.DataFrame(coerced), tuple(notes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Schema":
+        """Read back what `to_dict` gave.
+
+        Raises:
+            DataError: the content is not what `to_dict` gives.
+        """
+        try:
+            return cls(columns=tuple(Column(**column) for column in content["columns"]))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"a schema must hold columns as bench writes them, got something else ({error}).") from None
+
+
+def _coerce_column(series: pl.Series, kind: Kind) -> tuple[pl.Series, list[str]]:
+    if kind not in _READERS:
+        raise DataError(f"column {series.name!r} is {kind} and cannot be a feature. Leave it out of the schema.")
+    dtype, read = _READERS[kind]
+    if series.dtype in (pl.Categorical, pl.Enum):
+        series = series.cast(pl.String)
+    if series.dtype == pl.String:
+        series = without_missing(series, MISSING if dtype == pl.String else MISSING + AMBIGUOUS)
+    elif series.dtype.is_float():
+        series = series.fill_nan(None)
+    result = read(series).rename(series.name)
+    notes = _note_failures(series, result, kind)
+    if dtype == pl.Float64 and (infinite := int(result.is_infinite().sum())):
+        notes.append(f"column {series.name!r}: {infinite} infinite values became missing")
+        result = result.set(result.is_infinite().fill_null(False), None)
+    return result, notes
+
+
+def _note_failures(series: pl.Series, result: pl.Series, kind: Kind) -> list[str]:
+    """Count the values that could not be read as ``kind``.
+
+    Raises:
+        DataError: there were values, and none could be read.
+    """
+    failed = result.null_count() - series.null_count()
+    if not failed:
+        return []
+    example = series.filter(result.is_null() & series.is_not_null())[0]
+    if result.null_count() == len(result):
+        raise DataError(f"column {series.name!r} must be {kind}, got values like {example!r}. Check what is in it.")
+    return [f"column {series.name!r}: {failed} values that are not {kind} (such as {example!r}) became missing"]

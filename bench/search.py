@@ -1,0 +1,305 @@
+"""The brain: what to fit next, given what came of what was fitted. It knows no engine and no clock but its plan's.
+
+An engine calls ``next`` for work and ``tell`` with what came of it, in whatever order its workers finish. Which
+candidate comes next is decided in `bench.proposals`. A candidate's folds are handed out in rungs; after a rung it goes
+on only if it may still beat the best of its family on the same folds.
+
+In a counted run (``plan.trials``) candidates are proposed in batches of fixed size from the results of whole batches,
+so that incumbents are frozen meanwhile, and nothing measured decides anything: the same seed proposes the same
+candidates whatever the number of workers, the engine or interruptions.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bench.budget import BATCH, Plan
+from bench.candidate import Candidate
+from bench.metric import Metric
+from bench.proposals import Proposals
+from bench.stats import probability_worse
+from bench.trial import FoldResult, Status, TrialResult
+
+#: What a baseline may take a fold once the search's time is over: even the shortest run has something to report.
+_BASELINE_SECONDS = 3.0
+_LEAST_SECONDS = 0.5
+#: Probability of being worse than the family's best above which a candidate is given up.
+_GIVE_UP = 0.9
+#: Share of the time left that one fold of a family of unknown cost may take.
+_FIRST_SHARE = 0.25
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """One fit: a candidate on one fold, and how many seconds it may take (None: as many as it needs)."""
+
+    candidate: Candidate
+    fold: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """A candidate of an earlier session of the same run: its folds that went well, and how it ended (None: it did not).
+
+    One that ran out of time counts as not ended, since there may be more time now.
+    """
+
+    candidate: Candidate
+    folds: tuple[FoldResult, ...]
+    status: Status | None
+    reason: str = ""
+
+
+class Observer(Protocol):
+    """Told what happens in the search, in order, from the driver's thread."""
+
+    def opened(self, candidate: Candidate) -> None:
+        """A candidate was proposed."""
+
+    def folded(self, result: FoldResult) -> None:
+        """A fold was finished, well or not, in this session."""
+
+    def closed(self, result: TrialResult) -> None:
+        """A candidate is through with its folds, or was given up."""
+
+    def benched(self, family: str, reason: str) -> None:
+        """A family was given up."""
+
+
+@dataclass(eq=False)
+class _Open:
+    """A candidate under way: its place in the order of proposal, what came back and what is out."""
+
+    candidate: Candidate
+    place: int
+    results: dict[int, FoldResult] = field(default_factory=dict)
+    handed: set[int] = field(default_factory=set)
+    rung: int = 0
+
+    @property
+    def in_order(self) -> tuple[FoldResult, ...]:
+        """Results so far, by fold."""
+        return tuple(self.results[fold] for fold in sorted(self.results))
+
+
+def rungs(n_folds: int) -> tuple[int, ...]:
+    """Numbers of finished folds after which a candidate is weighed: ``(2, 3, 5)`` for 5 folds."""
+    return tuple(sorted({min(size, n_folds) for size in (2, 3, 5)} | {n_folds}))
+
+
+class Search:
+    """Hands out the folds of candidates and decides which candidates go on."""
+
+    def __init__(
+        self,
+        proposals: Proposals,
+        *,
+        metric: Metric,
+        n_folds: int,
+        plan: Plan,
+        observers: Sequence[Observer],
+        past: Iterable[Past] = (),
+    ) -> None:
+        """Begin, or go on from ``past``: in a run by the clock its candidates are taken up first; a counted run
+        proposes the same candidates anew and reuses their finished folds."""
+        self._proposals, self._metric, self._plan, self._observers = proposals, metric, plan, observers
+        self._n_folds, self._rungs = n_folds, rungs(n_folds)
+        self._open: list[_Open] = []
+        self._waiting: list[tuple[int, TrialResult]] = []
+        self._closed: list[TrialResult] = []
+        self._proposed = 0
+        self._stopped = False
+        past = list(past)
+        self._finished_folds = {entry.candidate.trial_id: entry.folds for entry in past}
+        if not self._counted:
+            for entry in past:
+                self._take_up(entry)
+
+    @property
+    def _counted(self) -> bool:
+        return self._plan.trials is not None
+
+    def next(self, *, baselines_only: bool = False) -> Work | None:
+        """Hand out one fit; None when there is nothing to hand out until more results are told, or ever."""
+        while not self._stopped:
+            for entry in self._open:
+                if not baselines_only or entry.candidate.origin == "baseline":
+                    if (work := self._hand_out(entry)) is not None:
+                        return work
+            if baselines_only and not self._proposals.baseline_is_next:
+                return None
+            if not self._propose():
+                return None
+        return None
+
+    def tell(self, result: FoldResult) -> None:
+        """Take in what came of a fit."""
+        for observer in self._observers:
+            observer.folded(result)
+        for entry in self._open:  # absent when its candidate was given up meanwhile
+            if entry.candidate.trial_id == result.trial_id:
+                entry.handed.discard(result.fold)
+                entry.results[result.fold] = result
+                self._advance(entry)
+                return
+
+    def stop(self) -> None:
+        """Hand out nothing more."""
+        self._stopped = True
+
+    def results(self) -> tuple[TrialResult, ...]:
+        """All candidates in the order of their proposal; those under way count as cut off by the end of the search."""
+        placed = list(self._waiting)
+        for entry in self._open:
+            if not entry.results and not entry.handed:
+                continue  # proposed, never begun
+            reason = f"the search ended after {len(entry.results)} of {self._n_folds} folds"
+            placed.append((entry.place, self._result(entry, "timeout", reason)))
+        return tuple(self._closed) + tuple(result for _, result in sorted(placed, key=lambda pair: pair[0]))
+
+    def _hand_out(self, entry: _Open) -> Work | None:
+        """Give out the next fold of a candidate's current rung, if there is one and time for it."""
+        missing = [f for f in range(self._rungs[entry.rung]) if f not in entry.results and f not in entry.handed]
+        if not missing:
+            return None
+        seconds = self._seconds_for(entry)
+        if seconds is not None and seconds < _LEAST_SECONDS:
+            return None
+        entry.handed.add(missing[0])
+        return Work(candidate=entry.candidate, fold=missing[0], seconds=seconds)
+
+    def _seconds_for(self, entry: _Open) -> float | None:
+        """How long a fit may take: all that is left, or a share of it while the cost is unknown."""
+        if self._counted:
+            return None
+        left = self._plan.search.left
+        if entry.candidate.origin == "baseline":
+            return max(left, _BASELINE_SECONDS)
+        return left if self._cost(entry) is not None else _FIRST_SHARE * left
+
+    def _cost(self, entry: _Open) -> float | None:
+        """Seconds a fold, from the candidate's own folds, else from its family's; None while neither is known."""
+        if entry.results:
+            return sum(result.busy_seconds for result in entry.results.values()) / len(entry.results)
+        return self._proposals.record(entry.candidate.family).seconds_a_fold
+
+    def _too_slow(self, entry: _Open) -> str:
+        """Say why a candidate cannot be finished before the search ends; empty when it can."""
+        if self._counted or entry.candidate.origin == "baseline" or not (cost := self._cost(entry)):
+            return ""
+        missing = self._n_folds - len(entry.results)
+        needed, left = cost * missing / self._plan.slots, self._plan.search.left
+        return f"its other {missing} folds would take {needed:.0f} s, {max(left, 0):.0f} s are left" if needed > left else ""
+
+    def _affordable(self, family: str) -> bool:
+        """Whether a family's candidate, at its measured cost, still ends before the search does."""
+        if self._counted:
+            return True
+        cost = self._proposals.record(family).seconds_a_fold or _LEAST_SECONDS
+        return cost * self._n_folds / self._plan.slots < self._plan.search.left
+
+    def _propose(self) -> bool:
+        """Open one candidate, or in a counted run the next batch; False when there is none to open now."""
+        if self._counted:
+            wanted = 0 if self._open else min(BATCH, (self._plan.trials or 0) - self._proposed)
+        else:
+            wanted = int(not self._over)
+        opened = []
+        while len(opened) < wanted and (entry := self._open_next()) is not None:
+            opened.append(entry)
+        for entry in opened:
+            self._reuse(entry)
+        return bool(opened)
+
+    @property
+    def _over(self) -> bool:
+        """Whether it is too late for another candidate; baselines go on until one of them is through."""
+        if self._proposals.baseline_is_next:
+            return self._plan.total.passed and any(result.status == "ok" for result in self._closed)
+        return self._plan.search.left < _LEAST_SECONDS
+
+    def _open_next(self) -> _Open | None:
+        """Open the next proposal."""
+        candidate = self._proposals.propose(affordable=self._affordable, timed=not self._counted)
+        return None if candidate is None else self._start(candidate)
+
+    def _start(self, candidate: Candidate) -> _Open:
+        """Put a candidate under way."""
+        entry = _Open(candidate=candidate, place=self._proposed)
+        self._proposed += 1
+        self._open.append(entry)
+        for observer in self._observers:
+            observer.opened(candidate)
+        return entry
+
+    def _take_up(self, past: Past) -> None:
+        """Take up a candidate of an earlier session where it was left."""
+        self._proposals.take_up(past.candidate)
+        entry = self._start(past.candidate)
+        if past.status is None:
+            self._reuse(entry)
+        else:
+            entry.results = {result.fold: result for result in past.folds}
+            self._close(entry, past.status, past.reason)
+
+    def _reuse(self, entry: _Open) -> None:
+        """Give a candidate the folds that an earlier session finished, one rung at a time."""
+        finished = {result.fold: result for result in self._finished_folds.get(entry.candidate.trial_id, ())}
+        while entry in self._open:
+            due = [f for f in range(self._rungs[entry.rung]) if f in finished and f not in entry.results]
+            if not due:
+                return
+            entry.results |= {fold: finished[fold] for fold in due}
+            self._advance(entry)
+
+    def _advance(self, entry: _Open) -> None:
+        """Close a candidate that failed, is through or is clearly worse; otherwise let it into the next rung."""
+        failed = next((result for result in entry.in_order if result.status != "ok"), None)
+        whole_rung = len(entry.results) >= self._rungs[entry.rung]
+        if failed is not None and (whole_rung or not self._counted):
+            self._close(entry, failed.status, failed.reason)
+        elif len(entry.results) < self._n_folds and (reason := self._too_slow(entry)):
+            self._close(entry, "timeout", reason)
+        elif not whole_rung:
+            return
+        elif len(entry.results) == self._n_folds:
+            self._close(entry, "ok", "")
+        elif self._hopeless(entry):
+            self._close(entry, "pruned", f"clearly worse than the best of its family on {len(entry.results)} folds")
+        else:
+            entry.rung += 1
+
+    def _hopeless(self, entry: _Open) -> bool:
+        """Whether the family's best candidate is clearly better on the folds that both have finished."""
+        incumbent = self._proposals.record(entry.candidate.family).incumbent
+        if incumbent is None or entry.candidate.patient:
+            return False
+        errors = [self._metric.error(result.score) for result in entry.in_order if result.score is not None]
+        best = [self._metric.error(score) for score in incumbent]
+        return probability_worse(errors, best, valid_share=1 / max(2, self._n_folds)) > _GIVE_UP
+
+    def _result(self, entry: _Open, status: Status, reason: str) -> TrialResult:
+        """Sum up a candidate."""
+        return TrialResult(
+            candidate=entry.candidate, folds=entry.in_order, asked=self._n_folds, status=status, reason=reason
+        )
+
+    def _close(self, entry: _Open, status: Status, reason: str) -> None:
+        """Put an end to a candidate; in a counted run what follows from it waits for the rest of its batch."""
+        self._open.remove(entry)
+        result = self._result(entry, status, reason)
+        self._waiting.append((entry.place, result))
+        for observer in self._observers:
+            observer.closed(result)
+        if not (self._counted and self._open):
+            self._learn()
+
+    def _learn(self) -> None:
+        """Learn from the closed candidates, in the order of their proposal."""
+        for _, result in sorted(self._waiting, key=lambda pair: pair[0]):
+            self._closed.append(result)
+            if self._proposals.learn(result):
+                for observer in self._observers:
+                    observer.benched(result.candidate.family, result.reason)
+        self._waiting = []

@@ -1,0 +1,147 @@
+"""One command's hold on a run folder: where it is, whether its answer is there already, what was spent so far."""
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.dataset import Dataset
+from bench.identity import digest
+from bench.journal import Journal, read_past, seconds_spent
+from bench.resources import Machine
+from bench.sealed import seal
+from bench.search import Past
+from bench.spec import RunSpec
+from bench.split import Splits
+from bench.store import RunStore, read_json, write_json
+from bench.task import Task
+
+DONE = "DONE"
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """When the command began, by both clocks; ``before`` is how long ago its process had started."""
+
+    before: float = 0.0
+    _begun: float = field(default_factory=time.monotonic)
+    _at: float = field(default_factory=time.time)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the command began."""
+        return self.before + time.monotonic() - self._begun
+
+    @property
+    def started_at(self) -> float:
+        """When the command began, in seconds since the epoch."""
+        return self._at - self.before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """An opened run folder; ``past`` is what earlier sessions left there, ``spent`` their wall clock in seconds."""
+
+    spec: RunSpec
+    store: RunStore
+    past: tuple[Past, ...]
+    spent: float
+    stop: threading.Event
+    clock: Clock
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.store.folder
+
+    @property
+    def answered(self) -> bool:
+        """Whether the folder already holds the answer to this very request, or to a longer one."""
+        if not (self.folder / DONE).exists():
+            return False
+        done: dict[str, Any] = read_json(self.folder / DONE)
+        if self.spec.trials is not None:
+            return bool(done["trials"] == self.spec.trials)
+        return done["budget"] is not None and done["budget"] >= (self.spec.budget or 0.0)
+
+    def parameters(self, dataset: Dataset, task: Task) -> dict[str, Any]:
+        """What a tracker records as the run's parameters."""
+        asked = {name: value for name, value in asdict(self.spec).items() if value not in (None, ())}
+        return asked | {
+            "dataset": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "metric": task.metric.name,
+            "target": task.target,
+            "task": task.kind,
+        }
+
+    def finish(self, journal: Journal) -> None:
+        """Mark the request as answered, unless it was interrupted, and let go of what only the search needed."""
+        journal.end()
+        shutil.rmtree(self.folder / "cache", ignore_errors=True)
+        if not self.stop.is_set():
+            write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials})
+
+
+def run_folder(spec: RunSpec, dataset: Dataset, metric: str, identity: str) -> Path:
+    """Where the run goes: ``--output``, or below ``results/`` a name that tells dataset, metric and identity."""
+    if spec.output is not None:
+        return Path(spec.output)
+    name = "".join(char if char.isalnum() or char in "-_" else "-" for char in dataset.name)[:40]
+    metric = "".join(char if char.isalnum() or char in "-_" else "-" for char in metric)
+    return RESULTS / f"{name}-{metric}-{identity[:8]}"
+
+
+@contextlib.contextmanager
+def open_session(
+    spec: RunSpec, dataset: Dataset, test: Dataset | None, task: Task, stop: threading.Event, clock: Clock
+) -> Iterator[Session]:
+    """Hold the run's folder while the block runs.
+
+    Raises:
+        StoreError: the folder cannot be written to, belongs to another run or is in use.
+    """
+    asked = spec.identity() | {"dataset": None, "test": None, "metric": task.metric.name, "target": task.target}
+    identity = digest(asked, dataset.fingerprint, test.fingerprint if test else None)
+    folder = run_folder(spec, dataset, task.metric.name, identity).absolute()
+    store = RunStore(folder, identity)
+    try:
+        events = list(store.events())
+        yield Session(
+            spec=spec,
+            store=store,
+            past=read_past(folder, events),
+            spent=seconds_spent(events),
+            stop=stop,
+            clock=clock,
+        )
+    finally:
+        store.close()
+
+
+def seal_test(session: Session, task: Task, splits: Splits) -> Task:
+    """Put the test labels away and return the task without them."""
+    if len(splits.test):
+        seal(session.folder, task.y[splits.test])
+    return task.sealed(splits.test)
+
+
+def kind_of_test(task: Task, splits: Splits) -> str:
+    """Where test scores come from: ``given``, ``sealed`` or ``none``."""
+    if len(task.given_test):
+        return "given"
+    return "sealed" if len(splits.test) else "none"
+
+
+def machine_notes(machine: Machine, spec: RunSpec) -> tuple[str, ...]:
+    """What was decided about resources and limits, with the options that overrule it."""
+    seed = f"Seed {spec.seed}; --seed sets another."
+    cpus = f"{machine.cpus} CPUs ({machine.cpus_why}), one a fit; --cpus sets fewer."
+    if spec.trials is not None:
+        return cpus, f"Stops after {spec.trials} candidates and is reproducible; --budget stops by the clock.", seed
+    return cpus, f"Stops {spec.budget:g} s after its start; --budget sets another time, --trials a count.", seed

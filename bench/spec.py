@@ -1,0 +1,160 @@
+"""What the user asked for, as one plain frozen type.
+
+Names in it (families, metrics, datasets) are only checked by the stages that know them; here values are checked that
+can be judged alone.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from bench.errors import RequestError, choices, nearest
+from bench.metric import TaskKind
+
+Sampler = Literal["tpe", "random", "grid"]
+EngineName = Literal["ray", "tune", "local"]
+
+DEFAULT_BUDGET_SECONDS = 300.0
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "task": ("binary", "multiclass", "regression"),
+    "sampler": ("tpe", "random", "grid"),
+    "engine": ("ray", "tune", "local"),
+}
+#: Keys that change how a run is carried out, or how much of it, but never what one of its results is.
+_NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSpec:
+    """Everything the user asked; ``budget`` is in seconds of wall clock and excludes ``trials``.
+
+    ``families`` holds names to use, or names with a leading minus to leave out; empty means all.
+    """
+
+    dataset: str
+    target: str | None = None
+    metric: str | None = None
+    task: TaskKind | None = None
+    positive_class: str | None = None
+    budget: float | None = DEFAULT_BUDGET_SECONDS
+    trials: int | None = None
+    families: tuple[str, ...] = ()
+    folds: int | None = None
+    test_size: float = 0.2
+    test: str | None = None
+    group: str | None = None
+    time: str | None = None
+    sampler: Sampler = "tpe"
+    seed: int = 0
+    cpus: int | None = None
+    gpus: int | None = None
+    engine: EngineName = "ray"
+    output: str | None = None
+    allow: tuple[str, ...] = ()
+    track: bool = True
+
+    def identity(self) -> dict[str, Any]:
+        """The part that decides what a result is."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_IDENTITY}
+
+    def to_yaml(self) -> str:
+        """Spell the request as a file that ``--config`` reads."""
+        content = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        if self.budget is not None:
+            content["budget"] = f"{self.budget:g}s"
+        return yaml.safe_dump({name: v for name, v in content.items() if v not in (None, [])}, sort_keys=False)
+
+
+FIELDS = frozenset(field.name for field in dataclasses.fields(RunSpec))
+
+
+def parse_duration(text: str | float) -> float:
+    """Read ``90``, ``60s``, ``10m`` or ``2h`` as seconds.
+
+    Raises:
+        RequestError: not a positive duration.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", str(text))
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise RequestError(f"--budget must be a positive duration such as 60s, 10m or 2h, got {text!r}.")
+    return seconds
+
+
+def _require_number(content: Mapping[str, Any], name: str, low: float, high: float, *, whole: bool) -> None:
+    """Check that an entry, when given, is a number in [low, high]."""
+    value = content.get(name)
+    if value is None:
+        return
+    fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and low <= value <= high
+    if not fits:
+        kind = "a whole number" if whole else "a number"
+        span = f"of at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
+        raise RequestError(f"--{name.replace('_', '-')} must be {kind} {span}, got {value!r}.")
+
+
+def _check(content: Mapping[str, Any]) -> None:
+    """Check single values and combinations."""
+    for name, allowed in _CHOICES.items():
+        if content.get(name) is not None and content[name] not in allowed:
+            raise RequestError(f"--{name} must be one of {choices(allowed)}, got {content[name]!r}.")
+    infinity = float("inf")
+    for name, low in (("trials", 1), ("folds", 2), ("seed", 0), ("cpus", 1), ("gpus", 0)):
+        _require_number(content, name, low, infinity, whole=True)
+    _require_number(content, "test_size", 0.0, 0.9, whole=False)
+    if content.get("group") and content.get("time"):
+        raise RequestError("--group and --time cannot be combined yet. Choose the one that would leak more.")
+    if content.get("test") and content.get("test_size") is not None:
+        raise RequestError("--test FILE is the test set, so --test-size has no meaning beside it. Leave one of them out.")
+
+
+def make_spec(**content: Any) -> RunSpec:
+    """Check what was asked and fill in the defaults; entries that are None count as not given.
+
+    Raises:
+        RequestError: an unknown key, a value out of its range, or keys that exclude each other.
+    """
+    given = {name: value for name, value in content.items() if value is not None}
+    if unknown := sorted(set(given) - FIELDS):
+        raise RequestError(f"{unknown[0]!r} is not a setting of a run.{nearest(unknown[0], FIELDS)}")
+    if not given.get("dataset"):
+        raise RequestError("a dataset is needed: --dataset FILE or NAME. `bench list datasets` shows the names.")
+    if "budget" in given and "trials" in given:
+        raise RequestError("--budget and --trials exclude each other: one stops by the clock, the other by a count.")
+    _check(given)
+    if "budget" in given:
+        given["budget"] = parse_duration(given["budget"])
+    elif "trials" in given:
+        given["budget"] = None
+    for name in ("families", "allow"):
+        if isinstance(given.get(name), str):
+            given[name] = [part.strip() for part in given[name].split(",") if part.strip()]
+        given[name] = tuple(given.get(name, ()))
+    return RunSpec(**given)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a run file: the flags' names as keys, with hyphens or underscores.
+
+    Raises:
+        RequestError: the file cannot be read, is not a mapping, or holds an unknown key (named with its line).
+    """
+    try:
+        text = path.read_text()
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RequestError(f"--config must name a readable YAML file, got {str(path)!r}: {error}") from error
+    if not isinstance(content, dict):
+        raise RequestError(f"{path} must hold keys and values such as `metric: roc_auc`, got {type(content).__name__}.")
+    for key, _ in node.value if node is not None else ():
+        if str(key.value).replace("-", "_") not in FIELDS:
+            hint = nearest(key.value, FIELDS)
+            raise RequestError(f"{path}, line {key.start_mark.line + 1}: {key.value!r} is not a setting of a run.{hint}")
+    return {str(name).replace("-", "_"): value for name, value in content.items()}

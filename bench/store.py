@@ -1,0 +1,195 @@
+"""The run folder: an append-only journal, predictions, models; written so that a kill leaves it valid.
+
+Files get a temporary name and are renamed; the journal's last line may be torn and is then dropped. One process owns a
+folder at a time. Workers write only below ``trials/`` and ``cache/``, each a folder of its own.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from bench.errors import StoreError
+from bench.metric import Array
+
+PREDICTIONS = "predictions.npz"
+_IDENTITY = "identity.json"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; it takes the place of ``path`` when the block ends well."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; it takes the place of ``folder`` when the block ends well."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(folder, replaced)
+        with contextlib.suppress(OSError):  # another process put the same content there meanwhile
+            os.rename(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file whole or not at all; numbers that JSON has no spelling for become null."""
+    write_text(path, json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinities by None, numpy scalars by Python's, in nested plain values."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of the run folder.
+
+    Raises:
+        StoreError: the file is absent or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} must be a file written by `bench run`; reading it failed: {error}") from error
+
+
+class RunStore:
+    """One run folder, opened for writing by one process."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        """Open or make ``folder`` for the run with this identity.
+
+        Raises:
+            StoreError: it cannot be written to, belongs to another run, or another process holds it.
+        """
+        self.folder = folder
+        try:
+            (folder / "trials").mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder)
+        except OSError as error:
+            raise StoreError(
+                f"the output folder must be writable, got {str(folder)!r}: {error.strerror or error}. "
+                "Choose another one with --output."
+            ) from error
+        self._claim(identity)
+        self._journal = _open_journal(folder / "journal.jsonl")
+
+    def _claim(self, identity: str) -> None:
+        """Mark a new folder as this run's; refuse one of another run or one that holds other things."""
+        path = self.folder / _IDENTITY
+        if path.exists():
+            if (found := read_json(path).get("identity")) != identity:
+                self.close()
+                raise StoreError(
+                    f"{self.folder} belongs to another run (identity {found}, this one is {identity}): its dataset, "
+                    "metric or another setting that decides results differs. Choose another folder with --output."
+                )
+            return
+        foreign = [entry.name for entry in self.folder.iterdir() if entry.name not in (".lock", "trials")]
+        if foreign:
+            self.close()
+            raise StoreError(
+                f"the output folder must be new, empty or of the same run; {self.folder} holds {foreign[0]!r}. "
+                "Choose another folder with --output."
+            )
+        write_json(path, {"identity": identity})
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Add one line to the journal; it survives the end of this process at once."""
+        self._journal.write(json.dumps(_finite(event), ensure_ascii=False, allow_nan=False) + "\n")
+        self._journal.flush()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Read the journal, oldest line first."""
+        return read_events(self.folder)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._lock.close()
+        if hasattr(self, "_journal"):
+            self._journal.close()
+
+
+def read_events(folder: Path) -> Iterator[dict[str, Any]]:
+    """Read a run folder's journal; a torn last line is left out."""
+    with contextlib.suppress(FileNotFoundError), (folder / "journal.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Hold the folder's lock file, or say who does."""
+    file = (folder / ".lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise StoreError(f"{folder} is in use by {holder}. Wait for it, or choose another folder.") from error
+    file.seek(0)
+    file.truncate()
+    file.write(f"process {os.getpid()} on {socket.gethostname()}")
+    file.flush()
+    return file
+
+
+def _open_journal(path: Path) -> IO[str]:
+    """Open the journal for appending, after cutting off a torn last line."""
+    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+    return path.open("a", encoding="utf-8")
+
+
+def fold_folder(folder: Path, trial_id: str, fold: int) -> Path:
+    """Where one fold's predictions and model lie."""
+    return folder / "trials" / trial_id / f"fold-{fold}"
+
+
+def write_predictions(folder: Path, *, valid: Array, test: Array) -> None:
+    """Write one fold's predictions for its validation rows and for the sealed test rows (maybe none)."""
+    with (folder / PREDICTIONS).open("wb") as file:
+        np.savez(file, valid=valid, test=test)
+
+
+def read_predictions(folder: Path) -> tuple[Array, Array]:
+    """Read what `write_predictions` wrote: ``(valid, test)``."""
+    with np.load(folder / PREDICTIONS, allow_pickle=False) as arrays:
+        return arrays["valid"], arrays["test"]

@@ -1,0 +1,156 @@
+"""One Optuna study a family: suggestions in, outcomes out; the only module that imports optuna.
+
+Suggestions come from a study in memory. Every outcome is also written to a journal file in the run folder, which
+`optuna-dashboard` opens; it is written anew when a run is resumed and never read back.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState, create_trial
+
+from bench.identity import seed_for
+from bench.space import Parameter, Params, Space
+from bench.spec import Sampler
+
+#: Settings of the tree-structured Parzen estimator, spelled out because their defaults change between versions.
+TPE_SETTINGS = {"n_startup_trials": 5, "n_ei_candidates": 24, "multivariate": True, "constant_liar": True}
+GRID_POINTS = 3
+_STATES = {"ok": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+
+
+def describe_sampler(sampler: Sampler) -> dict[str, Any]:
+    """Everything that decides what a sampler suggests, for the run's record."""
+    settings: dict[str, Any] = {"tpe": TPE_SETTINGS, "grid": {"points": GRID_POINTS}, "random": {}}[sampler]
+    return {"sampler": sampler, "optuna": optuna.__version__, **settings}
+
+
+def _distribution(parameter: Parameter) -> BaseDistribution:
+    """Spell a parameter the way Optuna does."""
+    if parameter.type == "categorical":
+        return CategoricalDistribution(parameter.choices)
+    if parameter.type == "int":
+        return IntDistribution(int(parameter.low), int(parameter.high), log=parameter.log)
+    return FloatDistribution(float(parameter.low), float(parameter.high), log=parameter.log)
+
+
+def open_storage(path: Path) -> optuna.storages.BaseStorage:
+    """Start a new journal file for the outcomes."""
+    path.unlink(missing_ok=True)
+    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suggestion:
+    """Parameters to try; handed back with what came of them."""
+
+    trial: optuna.Trial
+
+    @property
+    def params(self) -> Params:
+        """The suggested values, one a searched parameter."""
+        params: Params = self.trial.params
+        return params
+
+
+class FamilyStudy:
+    """What has been tried for one family, and what to try next."""
+
+    def __init__(
+        self, space: Space, *, maximize: bool, sampler: Sampler, seed: int, storage: optuna.storages.BaseStorage
+    ) -> None:
+        """Begin a study; ``seed`` and the outcomes told so far decide each suggestion."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        direction = "maximize" if maximize else "minimize"
+        self._space = {parameter.name: _distribution(parameter) for parameter in space.parameters}
+        self._sampler, self._seed, self._asked = sampler, seed, 0
+        self._study = optuna.create_study(direction=direction)
+        self._record = optuna.create_study(direction=direction, storage=storage, study_name=space.family)
+        self._grid = self._shuffled_grid(space) if sampler == "grid" else iter(())
+
+    def _shuffled_grid(self, space: Space) -> Iterator[Params]:
+        """All points of the grid, in a seeded order."""
+        axes = [parameter.grid(GRID_POINTS) for parameter in space.parameters]
+        size = int(np.prod([len(axis) for axis in axes]))
+        order = _permutation(size, seed_for(self._seed, "grid"))
+        names = [parameter.name for parameter in space.parameters]
+        shape = [len(axis) for axis in axes]
+
+        def point(index: int) -> Params:
+            at = np.unravel_index(index, shape)
+            return {name: axis[int(i)] for name, axis, i in zip(names, axes, at, strict=True)}
+
+        return (point(index) for index in order)
+
+    def ask(self) -> Suggestion | None:
+        """Suggest parameters to try; None when a grid is exhausted."""
+        seed = seed_for(self._seed, "ask", self._asked)
+        self._asked += 1
+        if self._sampler == "grid":
+            point = next(self._grid, None)
+            if point is None:
+                return None
+            self._study.enqueue_trial(dict(point))
+        if self._sampler == "tpe":
+            self._study.sampler = optuna.samplers.TPESampler(seed=seed, **TPE_SETTINGS)
+        else:
+            self._study.sampler = optuna.samplers.RandomSampler(seed=seed)
+        return Suggestion(trial=self._study.ask(fixed_distributions=self._space))
+
+    def skip_ask(self) -> None:
+        """Count a suggestion that an earlier session of the same run made."""
+        self._asked += 1
+        next(self._grid, None)
+
+    def drop(self, suggestion: Suggestion) -> None:
+        """Forget a suggestion that is not tried."""
+        self._study.tell(suggestion.trial, state=TrialState.FAIL)
+
+    def tell(
+        self, suggestion: Suggestion | None, params: Params, status: str, scores: Sequence[float], *, label: str
+    ) -> None:
+        """Record how parameters did: the mean of ``scores`` when ``ok``; fold scores are the intermediate values.
+
+        Points that were not suggested (defaults, earlier sessions) are learned from if they lie in the space.
+        """
+        state = _STATES.get(status, TrialState.FAIL) if scores else TrialState.FAIL
+        value = float(np.mean(scores)) if state is TrialState.COMPLETE else None
+        if suggestion is not None:
+            for step, score in enumerate(scores):
+                suggestion.trial.report(score, step)
+            finished = self._study.tell(suggestion.trial, value, state=state)
+        elif self._contains(params):
+            finished = create_trial(
+                state=state,
+                value=value,
+                params={name: params[name] for name in self._space},
+                distributions=self._space,
+                intermediate_values=dict(enumerate(scores)),
+            )
+            self._study.add_trial(finished)
+        else:
+            return
+        finished.set_user_attr("trial_id", label)
+        self._record.add_trial(finished)
+
+    def _contains(self, params: Params) -> bool:
+        """Whether a point names every searched parameter, each within its range."""
+        try:
+            return bool(self._space) and all(
+                d._contains(d.to_internal_repr(params[name])) for name, d in self._space.items()
+            )
+        except (KeyError, ValueError, TypeError):
+            return False
+
+
+def _permutation(size: int, seed: int) -> Iterator[int]:
+    """Order 0..size-1 at random without holding a huge grid: past a million points, a sample of them."""
+    generator = np.random.default_rng(seed)
+    if size <= 1_000_000:
+        return (int(index) for index in generator.permutation(size))
+    return (int(generator.integers(size)) for _ in range(1_000_000))

@@ -1,0 +1,187 @@
+"""The target column: which rows know it, what its labels are, and what kind of task it makes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from bench.dataset import Dataset
+from bench.errors import DataError, RequestError
+from bench.metric import Metric, TaskKind
+
+MAX_LABELS_OF_NUMBERS = 20
+MANY_CLASSES = 1000
+COLUMNS_SHOWN = 20
+_EXACT_FLOAT = 2.0**53
+_OVERRULE = "--task overrules this"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Rows of a dataset with a known target.
+
+    ``values`` is the target in its own type: Boolean, String, Float64, or integers, which floats become where all of
+    them are whole. ``labels`` holds its distinct values in order.
+    """
+
+    name: str
+    rows: pl.DataFrame
+    values: pl.Series
+    labels: tuple[Any, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def spelled(self) -> pl.Series:
+        """The values as text, by which labels of two files are compared."""
+        return self.values.cast(pl.String)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the target holds whole numbers."""
+        return self.values.dtype.is_integer()
+
+
+def columns_shown(names: Sequence[str]) -> str:
+    """Join the first column names for a message."""
+    return ", ".join(names[:COLUMNS_SHOWN]) + (", ..." if len(names) > COLUMNS_SHOWN else "")
+
+
+def read_target(dataset: Dataset, name: str, *, like: Target | None = None) -> Target:
+    """Keep the rows of which the target is known and finite.
+
+    ``like`` is the target of the training rows when ``dataset`` is a test file, whose numbers must then be numbers.
+
+    Raises:
+        DataError: the column is absent, mostly missing or of a type that cannot be predicted.
+    """
+    where = "the training data" if like is None else "--test"
+    if name not in dataset.frame.columns:
+        shown = columns_shown(dataset.frame.columns)
+        raise DataError(f"{where} must hold the target column {name!r}. The columns are: {shown}.")
+    values = _plain(dataset.frame[name], where)
+    finite = values.is_not_null()
+    if values.dtype == pl.Float64:
+        finite &= values.is_finite().fill_null(False)
+    lost = len(values) - int(finite.sum())
+    if 2 * lost > len(values) or values.is_empty():
+        raise DataError(
+            f"the target must be known in at least half of the rows, but {lost} of {len(values)} rows of {where} lack "
+            f"{name!r}. Choose another --target, or leave these rows out."
+        )
+    note = f"{lost} of {len(values)} rows of {where} are left out, as their target is missing or infinite."
+    values = _whole_if_possible(values.filter(finite))
+    if like is not None and values.dtype == pl.String != like.values.dtype:
+        raise DataError(f"target {name!r} of --test must hold numbers as in the training rows, got {values[0]!r:.40}.")
+    return Target(
+        name=name,
+        rows=dataset.frame.filter(finite),
+        values=values,
+        labels=tuple(values.unique().sort().to_list()),
+        notes=(note,) if lost else (),
+    )
+
+
+def _plain(values: pl.Series, where: str) -> pl.Series:
+    """Bring a column to Boolean, String, Float64 or its own integer type."""
+    if values.dtype == pl.Boolean or values.dtype.is_integer():
+        return values
+    if values.dtype.is_numeric() or values.dtype == pl.Null:
+        return values.cast(pl.Float64)
+    if values.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return values.cast(pl.String)
+    raise DataError(
+        f"a target must hold numbers, text or booleans, but {values.name!r} of {where} is {values.dtype}. Choose "
+        "another --target, or convert it first."
+    )
+
+
+def _whole_if_possible(values: pl.Series) -> pl.Series:
+    """Read 0.0 and 1.0 as 0 and 1 where no value has a fractional part."""
+    if values.dtype != pl.Float64:
+        return values
+    if ((values == values.floor()) & (values.abs() < _EXACT_FLOAT)).all():
+        return values.cast(pl.Int64)
+    return values
+
+
+def find_kind(target: Target, asked: str | None, metric: Metric | None) -> tuple[TaskKind, str]:
+    """Decide the kind of task, and say why in a sentence that names what overrules it.
+
+    Raises:
+        RequestError: the target cannot make the kind of task that was asked for.
+        DataError: the target holds one value only.
+    """
+    count = len(target.labels)
+    if count < 2:
+        raise DataError(
+            f"the target must vary, but {target.name!r} holds only {target.labels[0]!r} in all {len(target.values)} "
+            "rows. Choose another --target."
+        )
+    if asked is not None:
+        return _asked_kind(target, asked), f"{asked}, as asked for."
+    classes: TaskKind = "binary" if count == 2 else "multiclass"
+    if not target.values.dtype.is_numeric():
+        return classes, f"{classes}, since {target.name!r} holds {count} labels ({_OVERRULE})."
+    if not target.whole:
+        return "regression", f"regression, since {target.name!r} holds numbers with fractional parts ({_OVERRULE})."
+    if metric is not None and metric.tasks == {"regression"}:
+        return "regression", f"regression, since metric {metric.name!r} judges numbers ({_OVERRULE})."
+    if metric is not None and "regression" not in metric.tasks:
+        return classes, f"{classes}, since metric {metric.name!r} judges classes ({_OVERRULE})."
+    if count == 2:
+        return "binary", f"binary, since {target.name!r} holds 2 whole numbers ({_OVERRULE})."
+    counted = target.labels == tuple(range(count))
+    if count <= MAX_LABELS_OF_NUMBERS and (counted or 20 * count < len(target.values)):
+        return "multiclass", f"multiclass, since {target.name!r} holds only {count} whole numbers ({_OVERRULE})."
+    return "regression", f"regression, since {target.name!r} holds {count} whole numbers ({_OVERRULE})."
+
+
+def _asked_kind(target: Target, asked: str) -> TaskKind:
+    """Check that the target can make the kind of task that was asked for."""
+    count = len(target.labels)
+    if asked == "regression":
+        if target.values.dtype == pl.String:
+            raise RequestError(
+                f"--task regression needs a numeric target, but {target.name!r} holds text such as "
+                f"{target.values[0]!r:.40}. Use --task {'binary' if count == 2 else 'multiclass'}."
+            )
+        return "regression"
+    if asked == "binary":
+        if count != 2:
+            raise RequestError(
+                f"--task binary needs a target of 2 classes, but {target.name!r} holds {count}. Use --task multiclass."
+            )
+        return "binary"
+    if asked == "multiclass":
+        if count == 2:
+            raise RequestError(
+                f"--task multiclass needs 3 classes or more, but {target.name!r} holds 2. Use --task binary."
+            )
+        return "multiclass"
+    raise RequestError(f"--task must be one of binary, multiclass, regression, got {asked!r}.")
+
+
+def check_classes(target: Target, kind: TaskKind) -> None:
+    """Refuse classes that hardly ever repeat.
+
+    Raises:
+        DataError: more than half of the rows have a label of their own.
+    """
+    count, rows = len(target.labels), len(target.values)
+    if kind == "regression" or 2 * count <= rows:
+        return
+    cure = "Use --task regression." if target.values.dtype.is_numeric() else "Choose another --target."
+    raise DataError(
+        f"classes must repeat to be learned, but {target.name!r} holds {count} distinct values in {rows} rows. {cure}"
+    )
+
+
+def class_note(target: Target, kind: TaskKind) -> tuple[str, ...]:
+    """Warn of very many classes."""
+    count = len(target.labels)
+    if kind == "regression" or count <= MANY_CLASSES:
+        return ()
+    return (
+        f"{target.name!r} holds {count} classes; fits take time and memory in proportion, and most classes are rare.",
+    )

@@ -1,0 +1,258 @@
+"""Every family crossed with every contract check; what is particular to some families follows."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import BenchError, DataError
+from bench.families._boosting import Stopper, boost, loss_of, max_rounds
+from bench.families._estimator import as_output, row_weights
+from bench.families._forest import Forest
+from bench.family import DeadlineReached, Estimator, Settings, discover
+from bench.recipes import Encoded
+from bench.resources import Allotment, Deadline
+from bench.samples import make_sample
+from bench.testing import yield_checks
+
+BOOSTERS = ("catboost", "lightgbm", "xgboost")
+CROSSINGS = [
+    pytest.param(check, id=f"{family.name}:{name}")
+    for family in discover().values()
+    for name, check in yield_checks(family)
+]
+
+
+@pytest.mark.parametrize("check", CROSSINGS)
+def test_contract(check: Callable[[], None]) -> None:
+    check()
+
+
+def settings(kind: str = "binary", *, n_classes: int = 2, metric: str = "roc_auc", **params) -> Settings:
+    return Settings(params=params, kind=kind, n_classes=n_classes, metric=metric, seed=0)
+
+
+def fitted(name: str, sample, *, watch: bool = True, cpus: int = 1, metric: str = "log_loss", **params) -> Estimator:
+    chosen = settings(sample.kind, n_classes=sample.n_classes, metric=metric, **params)
+    estimator = discover()[name].build(chosen)
+    valid = sample.valid if watch else None
+    estimator.fit(sample.train, sample.y, valid=valid, allotment=Allotment(cpus=cpus), deadline=Deadline(None))
+    return estimator
+
+
+def test_the_best_round_is_kept_and_counted_from_one():
+    losses = [5.0, 3.0, 4.0, 4.0, *[9.0] * 100]
+    called = []
+
+    def step(number: int) -> float:
+        called.append(number)
+        return losses[number]
+
+    kept = boost(step, rounds=len(losses), stopper=Stopper(100), deadline=Deadline(None))
+    assert kept == 2
+    assert len(called) == 2 + 50 + 1
+
+
+def test_nothing_watched_keeps_all_rounds():
+    assert boost(lambda number: None, rounds=7, stopper=Stopper(100), deadline=Deadline(None)) == 7
+
+
+def test_a_loss_that_is_not_a_number_never_counts_as_best():
+    stopper = Stopper(100)
+    assert not stopper.stops(0, math.nan)
+    assert not stopper.stops(1, 2.0)
+    assert not stopper.stops(2, math.nan)
+    assert stopper.best == 1
+
+
+def test_boosting_past_the_deadline_is_not_whole():
+    with pytest.raises(DeadlineReached):
+        boost(lambda number: 1.0, rounds=7, stopper=Stopper(100), deadline=Deadline(0.0))
+
+
+@pytest.mark.parametrize(("rows", "patience"), [(20, 50), (1_500, 50), (5_000, 150), (10_000, 300), (31_000, 97)])
+def test_the_first_wait_peaks_at_ten_thousand_rows(rows, patience):
+    assert Stopper(rows).patience == patience
+
+
+@given(st.integers(1, 10**8))
+def test_patience_is_bounded_whatever_the_rows(rows):
+    assert 20 <= Stopper(rows).patience <= 300
+
+
+def test_a_late_best_round_buys_a_longer_wait():
+    stopper = Stopper(100)
+    stopper.stops(1_000, 1.0)
+    assert not stopper.stops(1_320, 2.0)
+    assert stopper.stops(1_321, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "watching", "rounds"), [(500, True, 400), (500, False, 160), (5_000, True, 10_000), (5_000, False, 160)]
+)
+def test_small_fits_are_limited_by_their_learning_rate(rows, watching, rounds):
+    assert max_rounds(settings(), rows, watching=watching, learning_rate=0.05) == rounds
+    assert max_rounds(settings(n_estimators=30), rows, watching=watching, learning_rate=0.05) == 30
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "loss"),
+    [
+        ("binary", "roc_auc", "logloss"),
+        ("multiclass", "accuracy", "logloss"),
+        ("regression", "rmse", "rmse"),
+        ("regression", "r2", "rmse"),
+        ("regression", "mae", "mae"),
+    ],
+)
+def test_what_a_booster_minimises_follows_the_metric(kind, metric, loss):
+    assert loss_of(settings(kind, metric=metric)) == loss
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_early_stopping_predicts_with_the_rounds_up_to_the_best(name, kind):
+    """Stopping, then fitting anew with just the rounds kept, gives the same model: no round more, none fewer."""
+    sample = make_sample(discover()[name], kind, n_rows=150)
+    params = {"learning_rate": 0.4, "n_estimators": 300}
+    stopped = fitted(name, sample, **params)
+    kept = {
+        "catboost": lambda: stopped._model.tree_count_,
+        "lightgbm": lambda: stopped._booster.current_iteration(),
+        "xgboost": lambda: stopped._booster.num_boosted_rounds(),
+    }[name]()
+    assert 1 <= kept < 50, "the check needs a fit that stops early"
+    again = fitted(name, sample, **{**params, "n_estimators": kept})
+    np.testing.assert_array_equal(stopped.predict(sample.test), again.predict(sample.test))
+    fewer = fitted(name, sample, **{**params, "n_estimators": kept - 1}) if kept > 1 else None
+    assert fewer is None or not np.array_equal(fewer.predict(sample.test), again.predict(sample.test))
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_boosters_fit_without_rows_to_watch(name):
+    sample = make_sample(discover()[name], "binary")
+    prediction = fitted(name, sample, watch=False, n_estimators=15).predict(sample.test)
+    assert np.mean((prediction[:, 1] > 0.5) == sample.test_y) > 0.7
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_an_absolute_error_is_minimised_for_its_metric(name):
+    sample = make_sample(discover()[name], "regression")
+    absolute = fitted(name, sample, metric="mae", n_estimators=30).predict(sample.test)
+    assert not np.array_equal(absolute, fitted(name, sample, metric="rmse", n_estimators=30).predict(sample.test))
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "random_forest", "extra_trees"])
+def test_two_threads_repeat_themselves(name):
+    sample = make_sample(discover()[name], "multiclass", n_rows=600)
+    first, second = (fitted(name, sample, cpus=2, n_estimators=20).predict(sample.test) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", [*BOOSTERS, "decision_tree", "random_forest", "extra_trees", "linear"])
+def test_balanced_weights_raise_the_rare_class(name):
+    sample = make_sample(discover()[name], "binary", n_rows=400)
+    rare = np.where(np.arange(len(sample.y)) % 6 == 0, sample.y, 0)
+    sample = replace(sample, y=rare)
+    few = {"watch": False} if name in ("decision_tree", "linear") else {"watch": False, "n_estimators": 20}
+    plain = fitted(name, sample, **few).predict(sample.test)[:, 1].mean()
+    balanced = fitted(name, sample, class_weight="balanced", **few).predict(sample.test)[:, 1].mean()
+    assert balanced > plain
+
+
+def test_balanced_weights_sum_alike_for_every_class():
+    y = np.array([0, 0, 0, 1])
+    weights = row_weights(settings(class_weight="balanced"), y, training=y)
+    np.testing.assert_allclose(weights, [2 / 3, 2 / 3, 2 / 3, 2])
+    assert row_weights(settings(), y, training=y) is None
+    assert row_weights(settings("regression", class_weight="balanced"), y, training=y) is None
+
+
+def test_probabilities_are_clipped_and_sum_to_one():
+    np.testing.assert_allclose(as_output(np.array([0.25, 1.5]), "binary"), [[0.75, 0.25], [0.0, 1.0]])
+    np.testing.assert_allclose(as_output(np.array([[2.0, 0.0, 1.0]]), "multiclass"), [[0.5, 0.0, 0.5]])
+
+
+def test_a_parameter_that_is_no_number_is_told():
+    sample = make_sample(discover()["random_forest"], "binary")
+    with pytest.raises(BenchError, match="Parameter 'n_estimators' must be a number, got 'many'"):
+        fitted("random_forest", sample, n_estimators="many")
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("max_leaf_nodes", [None, 9], ids=["depth_first", "best_first"])
+def test_compact_forests_predict_what_scikit_learn_does(kind, max_leaf_nodes):
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    sample = make_sample(discover()["random_forest"], kind)
+    values, rows = sample.train.values.copy(), sample.test.values
+    model = RandomForestRegressor if kind == "regression" else RandomForestClassifier
+    model = model(12, max_leaf_nodes=max_leaf_nodes, random_state=0).fit(values, sample.y)
+    wanted = model.predict(rows).reshape(-1, 1) if kind == "regression" else model.predict_proba(rows)
+    compact = Forest.of(list(model.estimators_), rows.shape[1])
+    np.testing.assert_array_equal(compact.predict(rows), wanted)
+    # Rows that lie right on the thresholds; an infinite one only tells missing values apart.
+    thresholds = compact.arrays["threshold"][np.isfinite(compact.arrays["threshold"]) & (compact.arrays["left"] != -1)]
+    edges = np.tile(thresholds[:, None], rows.shape[1])
+    wanted = model.predict(edges).reshape(-1, 1) if kind == "regression" else model.predict_proba(edges)
+    np.testing.assert_array_equal(compact.predict(edges), wanted)
+
+
+def test_a_damaged_forest_is_refused(tmp_path: Path):
+    sample = make_sample(discover()["random_forest"], "binary")
+    estimator = fitted("random_forest", sample, n_estimators=3)
+    estimator.save(tmp_path)
+    with np.load(tmp_path / "forest.npz") as file:
+        arrays = dict(file)
+    arrays["left"][0] = 10**6
+    np.savez(tmp_path / "forest.npz", **arrays)
+    with pytest.raises(DataError, match="indices must lie inside its arrays"):
+        discover()["random_forest"].load(tmp_path)
+
+
+def test_chunks_do_not_change_a_forest(monkeypatch: pytest.MonkeyPatch):
+    sample = make_sample(discover()["extra_trees"], "binary")
+    whole = fitted("extra_trees", sample, n_estimators=7).predict(sample.test)
+    monkeypatch.setattr("bench.families._forest._CHUNK_CELLS", 1)
+    np.testing.assert_array_equal(fitted("extra_trees", sample, n_estimators=7).predict(sample.test), whole)
+
+
+@pytest.mark.parametrize(("metric", "value"), [("rmse", 4.0), ("r2", 4.0), ("mae", 2.0)])
+def test_the_dummy_predicts_what_its_metric_likes_best(metric, value):
+    y = np.array([0.0, 2.0, 10.0])
+    X = Encoded(values=np.zeros((3, 1), dtype=np.float32))
+    estimator = discover()["dummy"].build(settings("regression", metric=metric))
+    estimator.fit(X, y, valid=None, allotment=Allotment(), deadline=Deadline(None))
+    np.testing.assert_allclose(estimator.predict(X), value)
+
+
+def test_neighbours_are_sampled_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bench.families.knn._MAX_ROWS", 50)
+    sample = make_sample(discover()["knn"], "multiclass")
+    y = np.where(sample.y == 3, 0, sample.y)
+    y[17] = 3
+    sample = replace(sample, y=y)
+    estimator = fitted("knn", sample)
+    assert len(estimator._y) == 50
+    assert set(estimator._y) == {0, 1, 2, 3}
+    assert estimator.predict(sample.test).shape[1] == 4
+
+
+@pytest.mark.parametrize("params", [{"penalty": "l1", "C": 0.02}, {"penalty": "l2", "C": 0.02}])
+def test_a_lasso_drops_features_and_a_ridge_does_not(params):
+    sample = make_sample(discover()["linear"], "binary", n_rows=300)
+    weights = fitted("linear", sample, **params)._model.coef_
+    assert (np.sum(weights == 0.0) > 0) == (params["penalty"] == "l1")
+
+
+def test_regression_penalties_do_not_depend_on_the_unit():
+    sample = make_sample(discover()["linear"], "regression")
+    scaled = replace(sample, y=sample.y * 1e6)
+    for params in ({"l1_ratio": 0.0, "alpha": 0.1}, {"l1_ratio": 0.9, "alpha": 0.1}):
+        small, large = (fitted("linear", each, **params).predict(sample.test) for each in (sample, scaled))
+        np.testing.assert_allclose(large, small * 1e6, rtol=1e-6)

@@ -1,0 +1,134 @@
+"""Search space files: what is read, what is refused, what a task leaves out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.data import shipped
+from bench.errors import BenchError
+from bench.space import Parameter, Space, load_space
+from bench.testing import draw
+
+FILES = sorted(shipped("search_spaces").glob("*.yaml"))
+
+
+@pytest.fixture
+def written(tmp_path: Path):
+    """Read a space from text, as the file of family ``some``."""
+
+    def read(text: str) -> Space:
+        path = tmp_path / "some.yaml"
+        path.write_text(text)
+        return load_space(path)
+
+    return read
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_shipped_files_are_sound(path):
+    assert load_space(path).family == path.stem
+
+
+def test_a_file_is_read_whole(written):
+    space = written("""
+family: some
+params:
+  rate: {type: float, low: 0.1, high: 1, log: true}
+  depth: {type: int, low: 2, high: 9, when: classification}
+  weight: {type: categorical, choices: [null, balanced], when: imbalanced}
+defaults: {rate: 0.5, rounds: 100}
+portfolio: [{rate: 0.2, rounds: 7}]
+""")
+    rate, depth, weight = space.parameters
+    assert rate == Parameter(name="rate", type="float", low=0.1, high=1, log=True)
+    assert depth == Parameter(name="depth", type="int", low=2, high=9, when="classification")
+    assert weight.choices == (None, "balanced")
+    assert space.defaults == {"rate": 0.5, "rounds": 100}
+    assert space.portfolio == ({"rate": 0.2, "rounds": 7},)
+
+
+def test_a_family_without_parameters_has_an_empty_space(written):
+    assert written("family: some") == Space(family="some", parameters=(), defaults={}, portfolio=())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("family: other", r"some\.yaml must be a mapping with keys among .*, family: some"),
+        ("[1, 2]", r"some\.yaml must be a mapping"),
+        ("family: some\nextra: 1", r"keys among \['defaults', 'family', 'params', 'portfolio'\]"),
+        ("family: some\nparams: {a: 1}", r"parameter 'a' must be a mapping with keys among"),
+        ("family: some\nparams: {a: {type: float, low: 0, hi: 1}}", r"parameter 'a' must be a mapping with keys among"),
+        ("family: some\nparams: {a: {type: real, low: 0, high: 1}}", r"'a' must have type float, int or categorical"),
+        ("family: some\nparams: {a: {type: categorical}}", r"categorical parameter 'a' must have choices"),
+        ("family: some\nparams: {a: {type: float, low: 1, high: 1}}", r"'a' must have low < high"),
+        ("family: some\nparams: {a: {type: float, low: x, high: 1}}", r"'a' must have low < high"),
+        ("family: some\nparams: {a: {type: int, low: 0, high: 9, log: true}}", r"low > 0 with log: true"),
+        ("family: some\ndefaults: {a: 1}\nportfolio: [{a: 2, b: 3}]", r"unknown parameters \['b'\]"),
+    ],
+)
+def test_a_broken_file_is_refused(written, text, message):
+    with pytest.raises(BenchError, match=message):
+        written(text)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "left"),
+    [
+        (set(), ["always"]),
+        ({"classification"}, ["always", "depth"]),
+        ({"classification", "imbalanced"}, ["always", "depth", "weight"]),
+        ({"regression"}, ["always"]),
+    ],
+)
+def test_conditions_narrow_search_defaults_and_portfolio(written, conditions, left):
+    space = written("""
+family: some
+params:
+  always: {type: float, low: 0, high: 1}
+  depth: {type: int, low: 2, high: 9, when: classification}
+  weight: {type: categorical, choices: [null, balanced], when: imbalanced}
+defaults: {always: 1, depth: 3, weight: null, rounds: 10}
+portfolio: [{depth: 4, always: 0.5}]
+""").narrowed(frozenset(conditions))
+    assert [parameter.name for parameter in space.parameters] == left
+    assert set(space.defaults) == {*left, "rounds"}
+    assert set(space.portfolio[0]) == {"always", "depth"} & set(left)
+
+
+@st.composite
+def ranges(draw_from) -> Parameter:
+    log = draw_from(st.booleans())
+    kind = draw_from(st.sampled_from(["float", "int"]))
+    number = st.integers(1, 10_000) if kind == "int" else st.floats(1e-6, 1e6, allow_nan=False)
+    low, high = sorted([draw_from(number), draw_from(number)])
+    return Parameter(name="a", type=kind, low=low, high=high + 1, log=log)
+
+
+@given(ranges(), st.integers(2, 12))
+def test_a_grid_spans_the_range_in_order(parameter, points):
+    grid = parameter.grid(points)
+    assert 2 <= len(grid) <= points
+    assert grid[0] == pytest.approx(parameter.low)
+    assert grid[-1] == pytest.approx(parameter.high)
+    assert list(grid) == sorted(grid)
+    assert all(isinstance(value, int) for value in grid) == (parameter.type == "int")
+
+
+def test_a_logarithmic_grid_has_equal_ratios():
+    grid = Parameter(name="a", type="float", low=0.01, high=1.0, log=True).grid(3)
+    assert grid == pytest.approx((0.01, 0.1, 1.0))
+
+
+def test_the_grid_of_a_categorical_parameter_is_its_choices():
+    assert Parameter(name="a", type="categorical", choices=(None, "x", 3)).grid(2) == (None, "x", 3)
+
+
+@given(ranges(), st.integers(0, 2**32))
+def test_draws_lie_in_the_range(parameter, seed):
+    value = draw(parameter, np.random.default_rng(seed))
+    assert parameter.low <= value <= parameter.high
+    assert isinstance(value, int) == (parameter.type == "int")
