@@ -100,13 +100,15 @@ def combiner_from_dict(content: Mapping[str, Any]) -> Combiner:
 def _softmax(logits: Array) -> Array:
     """Normalised exponentials along the last axis."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    shares: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def _logs(predictions: Array) -> Array:
     """Log-probabilities, centred over the classes so that equal ones are 0."""
     logs = np.log(np.clip(predictions, _LEAST_PROBABILITY, 1.0))
-    return logs - logs.mean(axis=-1, keepdims=True)
+    centred: Array = logs - logs.mean(axis=-1, keepdims=True)
+    return centred
 
 
 def _sample(n_rows: int, most: int, seed: int) -> Array:

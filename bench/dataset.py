@@ -30,6 +30,9 @@ __all__ = ["USABLE", "Column", "Dataset", "Kind", "Schema", "fetch", "list_cards
 MIN_ROWS = 20
 _CARD_ENDS = (".yaml", ".yml")
 
+#: Name and source of a table that was handed over as a frame.
+FRAME = "frame"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
@@ -68,9 +71,9 @@ def load_dataset(reference: "str | Path | pl.DataFrame | pandas.DataFrame", *, c
         DataError: the table cannot be read, or cannot be used as it is.
     """
     if isinstance(reference, pl.DataFrame):
-        return _dataset("frame", "frame", (reference, ()))
+        return _dataset(FRAME, FRAME, (reference, ()))
     if _is_pandas(reference):
-        return _dataset("frame", "frame", from_pandas(reference))
+        return _dataset(FRAME, FRAME, from_pandas(reference))
     if not isinstance(reference, (str, os.PathLike)):
         raise RequestError(f"dataset must be a name, a path or a frame; got {type(reference).__name__}.")
     text = os.fspath(reference)
@@ -87,6 +90,22 @@ def load_dataset(reference: "str | Path | pl.DataFrame | pandas.DataFrame", *, c
     if not _is_path(path, text):
         raise unknown_dataset(text)
     return _dataset(path.name.split(".")[0] or path.name, text, read_file(path))
+
+
+def to_frame(rows: "str | Path | pl.DataFrame | pandas.DataFrame") -> pl.DataFrame:
+    """Read rows to predict: a file or a frame, however few; missing values and types are made alike as in training.
+
+    Raises:
+        RequestError: they come as something else.
+        DataError: the file cannot be read.
+    """
+    if isinstance(rows, (str, os.PathLike)):
+        return normalise(read_file(Path(rows))[0])[0]
+    if isinstance(rows, pl.DataFrame):
+        return normalise(rows)[0]
+    if _is_pandas(rows):
+        return normalise(from_pandas(rows)[0])[0]
+    raise RequestError(f"rows must come as a file, a polars or a pandas frame; got {type(rows).__name__}.")
 
 
 def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 from bench.data import shipped
-from bench.errors import BenchError, RequestError, choices, nearest
+from bench.errors import BenchError, RequestError, SkipError, choices, nearest
 from bench.metric import Array, TaskKind
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
@@ -84,7 +84,8 @@ class Family:
 
     ``order`` ranks families: the cheap and strong come first. ``baseline`` families run before all others, in the
     driver, with their defaults. ``watches`` asks for a slice of the training rows for early stopping. ``libraries``
-    names the distributions whose versions decide a fit. ``max_rows`` (of training rows) is where the family stops
+    names the distributions whose versions decide a fit, ``imports`` the modules that are imported before the clock of
+    a first fit starts. ``max_rows`` (of training rows) is where the family stops
     being affordable; beyond it, it is skipped with that reason. ``space`` is the file of a third party's search space,
     called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
     """
@@ -97,12 +98,26 @@ class Family:
     load: Callable[[Path], Estimator]
     libraries: tuple[str, ...]
     order: int
+    imports: tuple[str, ...] = ()
     baseline: bool = False
     watches: bool = False
     uses_gpu: bool = False
     version: int = 1
     max_rows: int | None = None
     space: Path | None = None
+
+
+def warm_up(family: Family) -> None:
+    """Import what a family's fits need.
+
+    Raises:
+        SkipError: a library is not installed.
+    """
+    for module in family.imports:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise SkipError(f"needs {error.name}, which is not installed: pip install {error.name}") from error
 
 
 @functools.cache

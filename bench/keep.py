@@ -1,4 +1,4 @@
-"""Which fold models a run keeps: those of the best few candidates of each family; any other is fitted again on demand."""
+"""Which fold models a run keeps: those of the best few candidates a family; others are fitted again on demand."""
 
 import contextlib
 from collections.abc import Sequence

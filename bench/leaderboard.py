@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from bench.metric import Array, Metric, TaskKind, metrics_for
+from bench.metric import Array, Metric, TaskKind, fit_for, get_metric, metrics_for
 from bench.problem import Problem
 from bench.sealed import look
+from bench.split import load_splits
 from bench.stats import Resamples, bootstrap_interval
 from bench.store import fold_folder, read_json, read_predictions, replacing, write_json
 from bench.trial import TrialResult
@@ -39,12 +40,15 @@ HEAD = {
 TAIL = {"trial_id": pl.String, "origin": pl.String, "reason": pl.String}
 #: Columns that measure cost, and so differ from run to run.
 COST = ("fit_seconds", "predict_seconds", "peak_memory_mb")
+#: Targets of the development rows, those of the test rows blotted out, so that boards can be made anew.
+TARGETS = "targets.npy"
 _LEVEL = 0.95
+_REPEATS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leaderboard:
-    """One row a candidate and ensemble. ``test`` says where test scores come from: ``sealed``, ``given`` or ``none``."""
+    """One row a candidate and ensemble; ``test`` says where test scores come from: ``sealed``, ``given``, ``none``."""
 
     frame: pl.DataFrame
     metric: str
@@ -96,21 +100,6 @@ class Leaderboard:
         with replacing(folder / "leaderboard.parquet") as temporary:
             self.frame.write_parquet(temporary)
 
-    def by(self, metric: Metric, *, cv: Mapping[str, Sequence[float]], test: Mapping[str, float]) -> "Leaderboard":
-        """The same rows ordered by another metric, given its scores a fold and on the test rows by trial id."""
-        rows = [
-            row
-            | {
-                "cv_mean": float(np.mean(cv[row["trial_id"]])) if row["trial_id"] in cv else None,
-                "cv_std": _spread(cv.get(row["trial_id"], ())),
-                "test": test.get(row["trial_id"]),
-                "test_low": None,
-                "test_high": None,
-            }
-            for row in self.frame.to_dicts()
-        ]
-        return _board(rows, metric, self.kind, self.test, metrics_for(self.kind))
-
 
 def load_leaderboard(folder: Path) -> Leaderboard:
     """Read a run folder's leaderboard.
@@ -128,7 +117,7 @@ def build_leaderboard(problem: Problem, results: Sequence[TrialResult], *, test:
     resamples = None
     if labels is not None:
         strata = labels if task.kind != "regression" else None
-        resamples = Resamples(n_rows=len(labels), seed=problem.seed, labels=strata)
+        resamples = Resamples(n_rows=len(labels), seed=problem.seed, labels=strata, repeats=_REPEATS)
     metrics = metrics_for(task.kind)
     rows = [_row(problem, result, metrics, labels, resamples) for result in results]
     return _board(rows, task.metric, task.kind, test, metrics)
@@ -154,6 +143,43 @@ def _board(
         kind=kind,
         test=test,
     )
+
+
+def rescore(folder: Path, name: str) -> Leaderboard:
+    """A run's board ordered by another metric: from its own columns, or for a custom metric from stored predictions.
+
+    Raises:
+        RequestError: no such metric, or it does not fit the task.
+    """
+    board, metric = load_leaderboard(folder), get_metric(name)
+    fit_for(metric, board.kind, folder.name)
+    scores = _stored_scores(folder, board, metric)
+    rows = [row | scores.get(row["trial_id"], _NO_SCORES) for row in board.frame.to_dicts()]
+    return _board(rows, metric, board.kind, board.test, metrics_for(board.kind))
+
+
+_NO_SCORES: dict[str, float | None] = {
+    "cv_mean": None,
+    "cv_std": None,
+    "test": None,
+    "test_low": None,
+    "test_high": None,
+}
+
+
+def _stored_scores(folder: Path, board: Leaderboard, metric: Metric) -> dict[str, dict[str, float | None]]:
+    """Score the stored predictions of all whole rows by a metric."""
+    splits = load_splits(folder / "splits.npz")
+    y: Array = np.load(folder / TARGETS, allow_pickle=False)
+    classes = read_json(folder / "dataset.json")["labels"]
+    labels = look(folder, f"leaderboard by {metric.name}") if len(splits.test) else None
+    scores: dict[str, dict[str, float | None]] = {}
+    for row in board.frame.filter(pl.col("rank").is_not_null()).to_dicts():
+        stored = [read_predictions(fold_folder(folder, row["trial_id"], k)) for k in range(len(splits.folds))]
+        cv = [metric.score(y[f.valid], valid, classes) for f, (valid, _) in zip(splits.folds, stored, strict=True)]
+        test = None if labels is None else metric.score(labels, np.mean([t for _, t in stored], axis=0), classes)
+        scores[row["trial_id"]] = _NO_SCORES | {"cv_mean": float(np.mean(cv)), "cv_std": _spread(cv), "test": test}
+    return scores
 
 
 def _row(
@@ -195,9 +221,9 @@ def _spread(scores: Sequence[float]) -> float | None:
 def test_prediction(problem: Problem, result: TrialResult) -> Array:
     """Mean over the fold models of what they predict for the sealed test rows."""
     trial_id = result.candidate.trial_id
-    return np.mean(
-        [read_predictions(fold_folder(problem.folder, trial_id, f))[1] for f in range(result.asked)], axis=0
-    )
+    folds = [read_predictions(fold_folder(problem.folder, trial_id, f))[1] for f in range(result.asked)]
+    mean: Array = np.mean(folds, axis=0)
+    return mean
 
 
 def oof_prediction(problem: Problem, result: TrialResult) -> tuple[Array, Array]:

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from bench.combine import Combiner, WeightedMean, combiner_from_dict
-from bench.dataset import Schema
+from bench.dataset import Schema, to_frame
 from bench.ensemble import Ensemble
 from bench.errors import RequestError, StoreError, choices, nearest
 from bench.family import Estimator, discover
@@ -118,13 +118,15 @@ class Predictor:
         name = self.default if model is None else model
         if name not in self._models:
             raise RequestError(
-                f"model {name!r} is not in this predictor, which has: {choices(self._models)}.{nearest(name, self._models)}"
+                f"model {name!r} is not in this predictor.{nearest(name, self._models)} "
+                f"Choose one of: {choices(self._models)}."
             )
-        frame, self.notes = self.schema.coerce(as_polars(X))
+        frame, self.notes = self.schema.coerce(to_frame(X))
         folds = self._trials[self._models[name].trials[0]]["folds"]
         with limit_threads(1):  # several threads add up in an order that varies, and predictions must not
             parts = [self._fold(frame, fold, self._models[name]) for fold in range(folds)]
-        return np.mean(parts, axis=0)
+        mean: Array = np.mean(parts, axis=0)
+        return mean
 
     def predict_fold(self, frame: pl.DataFrame, fold: int) -> Array:
         """Predict coerced rows with the default model as it was fitted on one fold alone."""
@@ -172,15 +174,6 @@ class Predictor:
             self._loaded[trial, fold] = family.load(folder), read_classes(folder)
         estimator, present = self._loaded[trial, fold]
         return estimator, present
-
-
-def as_polars(frame: "pl.DataFrame | pd.DataFrame") -> pl.DataFrame:
-    """Take a polars frame as it is, convert a pandas one."""
-    if isinstance(frame, pl.DataFrame):
-        return frame
-    if hasattr(frame, "iloc"):
-        return pl.from_pandas(frame.rename(columns=str))
-    raise RequestError(f"rows must come as a polars or pandas DataFrame with named columns, got {type(frame).__name__}.")
 
 
 def load_predictor(folder: Path | str) -> Predictor:

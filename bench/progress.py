@@ -110,4 +110,6 @@ class LineProgress(NullProgress):
 
     def benched(self, family: str, reason: str) -> None:
         """Show that a family was given up."""
-        self._line(f"   {family} is given up: its last candidates failed ({reason}). Leave it out with --families=-{family}.")
+        self._line(
+            f"   {family} is given up: its last candidates failed ({reason}). Leave it out with --families=-{family}."
+        )

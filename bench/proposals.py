@@ -137,7 +137,7 @@ class Proposals:
         self._seen.add(digest(candidate.family, dict(candidate.params)))
 
     def take_up(self, candidate: Candidate) -> None:
-        """Count a candidate of an earlier session of the same run as proposed; those of unknown families are ignored."""
+        """Count a candidate of an earlier session of the same run as proposed."""
         self._note(candidate)
         move = (candidate.family, candidate.origin)
         if move in self._opening:

@@ -1,6 +1,7 @@
 """The plain files that describe a run: request, data, environment, audit, splits, decisions, analysis."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from bench.ensemble import Ensemble
 from bench.environment import environment
 from bench.explain import analyse, permutation_importance
 from bench.identity import seed_for
-from bench.leaderboard import oof_prediction, test_prediction
+from bench.leaderboard import TARGETS, oof_prediction, test_prediction
 from bench.metric import Array
 from bench.predictor import Predictor
 from bench.problem import Problem
@@ -20,11 +21,12 @@ from bench.resources import Machine
 from bench.sealed import look
 from bench.spec import RunSpec
 from bench.split import Splits, save_splits
-from bench.store import write_json, write_text
+from bench.store import replacing, write_json, write_text
 from bench.study import describe_sampler
 from bench.task import Task
 from bench.trial import TrialResult
 
+_OPTION = re.compile(r"(--[a-z][a-z-]*)")
 _IMPORTANCE_ROWS = 2_000
 _IMPORTANCE_REPEATS = 3
 
@@ -58,7 +60,8 @@ class Record:
             if sentence not in self._sentences:
                 self._sentences[sentence] = None
                 self._progress.note(sentence)
-        write_json(self._folder / "decisions.json", list(self._sentences))
+        told = [{"what": text, "option": " ".join(_OPTION.findall(text))} for text in self._sentences]
+        write_json(self._folder / "decisions.json", told)
 
     def data(self, dataset: Dataset) -> None:
         """Write dataset.json: what was read, what is predicted from it, every column; and the splits and targets."""
@@ -75,6 +78,7 @@ class Record:
             "metric": task.metric.name,
             "greater_is_better": task.metric.greater_is_better,
             "classes": [str(label) for label in task.classes],
+            "labels": list(task.classes),
             "columns": [
                 {name: getattr(c, name) for name in ("name", "kind", "dtype", "why", "n_missing", "n_unique")}
                 for c in dataset.columns
@@ -87,6 +91,8 @@ class Record:
     def _splits(self, splits: Splits) -> None:
         """Write splits.npz and what can be read of it without numpy, splits.json."""
         save_splits(splits, self._folder / "splits.npz")
+        with replacing(self._folder / TARGETS) as temporary, temporary.open("wb") as file:
+            np.save(file, self._problem.task.y, allow_pickle=False)
         content = {
             "strategy": splits.strategy,
             "test_rows": len(splits.test),
@@ -144,7 +150,7 @@ def _target_summary(task: Task) -> dict[str, Any]:
     return {"class_counts": {str(label): int(n) for label, n in zip(task.classes, counts, strict=True)}}
 
 
-def _importance(problem: Problem, predictor: Predictor, seconds: float) -> list[Mapping[str, Any]]:
+def _importance(problem: Problem, predictor: Predictor, seconds: float) -> list[dict[str, Any]]:
     """Permutation importance of the shipped model's first fold, on rows that fold has not learned from."""
     task, fold = problem.task, problem.splits.folds[0]
     rows: Array = fold.valid

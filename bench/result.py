@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.errors import StoreError
-from bench.leaderboard import Leaderboard, load_leaderboard
+from bench.leaderboard import Leaderboard, load_leaderboard, rescore
 from bench.predictor import Predictor, load_predictor
 
 
@@ -20,6 +20,14 @@ class Run:
     def leaderboard(self) -> Leaderboard:
         """The board; ``leaderboard.frame`` is a polars frame."""
         return load_leaderboard(self.folder)
+
+    def leaderboard_by(self, metric: str) -> Leaderboard:
+        """The board ordered by another metric, or by ``module:function``; nothing is fitted again.
+
+        Raises:
+            RequestError: no such metric, or it does not fit the task.
+        """
+        return rescore(self.folder, metric)
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -43,5 +51,7 @@ def load_run(folder: Path | str) -> Run:
     """
     path = Path(folder)
     if not (path / "leaderboard.json").is_file():
-        raise StoreError(f"{path} must be the folder of a run with a leaderboard. `bench list runs` shows those there are.")
+        raise StoreError(
+            f"{path} must be the folder of a run with a leaderboard. `bench list runs` shows those there are."
+        )
     return Run(folder=path)

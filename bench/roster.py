@@ -88,6 +88,8 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
             seed=seed_for(spec.seed, "study", family.name),
             storage=storage,
         )
-        return Member(family=family, space=space, study=study, identify=partial(trial_identity, problem, family, device))
+        return Member(
+            family=family, space=space, study=study, identify=partial(trial_identity, problem, family, device)
+        )
 
     return Proposals([member(family) for family in families], metric=problem.task.metric, seed=spec.seed)

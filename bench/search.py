@@ -124,9 +124,9 @@ class Search:
         """Hand out one fit; None when there is nothing to hand out until more results are told, or ever."""
         while not self._stopped:
             for entry in self._open:
-                if not baselines_only or entry.candidate.origin == "baseline":
-                    if (work := self._hand_out(entry)) is not None:
-                        return work
+                wanted = not baselines_only or entry.candidate.origin == "baseline"
+                if wanted and (work := self._hand_out(entry)) is not None:
+                    return work
             if baselines_only and not self._proposals.baseline_is_next:
                 return None
             if not self._propose():
@@ -190,7 +190,11 @@ class Search:
             return ""
         missing = self._n_folds - len(entry.results)
         needed, left = cost * missing / self._plan.slots, self._plan.search.left
-        return f"its other {missing} folds would take {needed:.0f} s, {max(left, 0):.0f} s are left" if needed > left else ""
+        return (
+            f"its other {missing} folds would take {needed:.0f} s, {max(left, 0):.0f} s are left"
+            if needed > left
+            else ""
+        )
 
     def _affordable(self, family: str) -> bool:
         """Whether a family's candidate, at its measured cost, still ends before the search does."""
@@ -205,7 +209,7 @@ class Search:
             wanted = 0 if self._open else min(BATCH, (self._plan.trials or 0) - self._proposed)
         else:
             wanted = int(not self._over)
-        opened = []
+        opened: list[_Open] = []
         while len(opened) < wanted and (entry := self._open_next()) is not None:
             opened.append(entry)
         for entry in opened:

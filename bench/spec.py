@@ -68,7 +68,8 @@ class RunSpec:
         content = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
         if self.budget is not None:
             content["budget"] = f"{self.budget:g}s"
-        return yaml.safe_dump({name: v for name, v in content.items() if v not in (None, [])}, sort_keys=False)
+        text: str = yaml.safe_dump({name: v for name, v in content.items() if v not in (None, [])}, sort_keys=False)
+        return text
 
 
 FIELDS = frozenset(field.name for field in dataclasses.fields(RunSpec))
@@ -111,7 +112,9 @@ def _check(content: Mapping[str, Any]) -> None:
     if content.get("group") and content.get("time"):
         raise RequestError("--group and --time cannot be combined yet. Choose the one that would leak more.")
     if content.get("test") and content.get("test_size") is not None:
-        raise RequestError("--test FILE is the test set, so --test-size has no meaning beside it. Leave one of them out.")
+        raise RequestError(
+            "--test FILE is the test set, so --test-size has no meaning beside it. Leave one of them out."
+        )
 
 
 def make_spec(**content: Any) -> RunSpec:
@@ -156,5 +159,7 @@ def read_config(path: Path) -> dict[str, Any]:
     for key, _ in node.value if node is not None else ():
         if str(key.value).replace("-", "_") not in FIELDS:
             hint = nearest(key.value, FIELDS)
-            raise RequestError(f"{path}, line {key.start_mark.line + 1}: {key.value!r} is not a setting of a run.{hint}")
+            raise RequestError(
+                f"{path}, line {key.start_mark.line + 1}: {key.value!r} is not a setting of a run.{hint}"
+            )
     return {str(name).replace("-", "_"): value for name, value in content.items()}

@@ -19,7 +19,12 @@ from bench.space import Parameter, Params, Space
 from bench.spec import Sampler
 
 #: Settings of the tree-structured Parzen estimator, spelled out because their defaults change between versions.
-TPE_SETTINGS = {"n_startup_trials": 5, "n_ei_candidates": 24, "multivariate": True, "constant_liar": True}
+TPE_SETTINGS: dict[str, Any] = {
+    "n_startup_trials": 5,
+    "n_ei_candidates": 24,
+    "multivariate": True,
+    "constant_liar": True,
+}
 GRID_POINTS = 3
 _STATES = {"ok": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.candidate import Candidate
 from bench.errors import BenchError, SkipError
-from bench.family import DeadlineReached, Estimator, Family, Settings, discover
+from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
 from bench.fold_data import FoldData, fold_data
 from bench.identity import seed_for
 from bench.metric import Array, metrics_for
@@ -157,6 +157,7 @@ def _fit_and_score(
         metric=task.metric.name,
         seed=seed_for(candidate.seed, "fold", fold),
     )
+    warm_up(family)
     estimator = family.build(settings)
     learn, watch = _training_parts(problem, family, data, rows.train, labels, fold)
     begun = time.perf_counter()

@@ -38,7 +38,8 @@ def conclude(
     if board.best is None:
         reasons = dict.fromkeys(f"{r.candidate.name}: {r.reason or r.status}" for r in results)
         raise RunFailedError(
-            "at least one candidate must be scored on all folds, none was. " + "; ".join(list(reasons)[:5])
+            "at least one candidate must be scored on all folds, none was. "
+            + "; ".join(list(reasons)[:5])
             + f". Raise --budget, or read {problem.folder / 'leaderboard.csv'}."
         )
     best = next(row for row in rows if row.candidate.trial_id == board.best["trial_id"])
@@ -70,7 +71,9 @@ def _ship(
     return load_predictor(problem.folder)
 
 
-def track_outcome(tracker: Tracker, problem: Problem, board: Leaderboard, spending: Plan, *, killed: bool) -> str | None:
+def track_outcome(
+    tracker: Tracker, problem: Problem, board: Leaderboard, spending: Plan, *, killed: bool
+) -> str | None:
     """Tell the tracker how the run ended; returns where it can be seen."""
     best = board.best or {}
     metrics = {name: value for name, value in best.items() if isinstance(value, float) and name != "rank"}

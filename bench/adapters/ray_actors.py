@@ -4,23 +4,17 @@ Ray Tune's controller costs several times as much a fit (figures in ARCHITECTURE
 so the hot path is here: hand out, wait, tell. An actor lives as long as the run; one that dies or overruns is replaced.
 """
 
-import logging
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from bench.adapters.ray_runtime import RayThread, ray, share, shared
-from bench.engine import LocalEngine, allotment_for, do
+from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, ray, share, shared
+from bench.engine import allotment_for, do
 from bench.problem import Problem
 from bench.resources import Allotment, Machine
 from bench.search import Search, Work
-from bench.trial import FoldResult
-
-_LOGGER = logging.getLogger("bench.engine")
-#: Seconds past its deadline after which a fit is taken for hung and its worker is killed.
-GRACE_SECONDS = 2.0
-_POLL_SECONDS = 0.2
+from bench.trial import FoldResult, Status
 
 
 class Worker:
@@ -50,8 +44,9 @@ class RayEngine:
     def __init__(self, machine: Machine) -> None:
         """Use what ``machine`` allows."""
         self._machine = machine
-        self._ray = RayThread(machine)
+        self._ray = RayThread(machine, then=self._fill_pool)
         self._idle: list[Any] = []
+        self._fresh: list[Any] = []
         self._running: dict[Any, _Running] = {}
 
     def start(self) -> None:
@@ -60,16 +55,7 @@ class RayEngine:
 
     def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
         """Work with the pool until the brain is through; with this process alone where Ray does not start."""
-        while not self._ray.settled.is_set() and not stop.is_set():
-            if (work := search.next(baselines_only=True)) is None:
-                self._ray.settled.wait(_POLL_SECONDS)
-            else:
-                search.tell(do(work, problem, Allotment()))
-        if self._ray.failure is not None:
-            reason = str(self._ray.failure).partition("\n")[0]
-            _LOGGER.warning("Ray did not start (%s); going on in this process, as with --engine local.", reason)
-            LocalEngine(self._machine).run(search, problem, stop)
-        elif not stop.is_set():
+        if self._ray.is_up(search, problem, stop):
             self._problem = share(problem)
             self._work(search, stop)
 
@@ -84,22 +70,32 @@ class RayEngine:
     def _hand_out(self, search: Search) -> None:
         """Give every free actor work, as long as there is any; make actors when more are needed."""
         while len(self._running) < self._machine.cpus and (work := search.next()) is not None:
-            actor = self._idle.pop() if self._idle else self._new_actor()
+            actor = self._actor()
             allotment = allotment_for(work.candidate.family, self._machine, self._machine.cpus)
             overdue = float("inf") if work.seconds is None else time.monotonic() + work.seconds + GRACE_SECONDS
             reference = actor.fit.remote(work, allotment)
             self._running[reference] = _Running(work=work, actor=actor, overdue_at=overdue)
 
+    def _fill_pool(self) -> None:
+        """Start one worker process a core, so that they are up when the baselines are through."""
+        self._fresh = [self._new_actor() for _ in range(self._machine.cpus)]
+
     def _new_actor(self) -> Any:
         """Start a worker process; what is asked of it waits until it is up."""
         gpus = self._machine.gpus / self._machine.cpus
-        actor = ray.remote(num_cpus=1, num_gpus=gpus)(Worker).remote()
+        return ray.remote(num_cpus=1, num_gpus=gpus)(Worker).remote()
+
+    def _actor(self) -> Any:
+        """Take an idle worker, or give the problem to a fresh one."""
+        if self._idle:
+            return self._idle.pop()
+        actor = self._fresh.pop() if self._fresh else self._new_actor()
         actor.load.remote(*self._problem)
         return actor
 
     def _collect(self, search: Search) -> None:
         """Wait for a fit to end, tell of all that did, and kill those that are overdue."""
-        done, _ = ray.wait(list(self._running), num_returns=1, timeout=_POLL_SECONDS)
+        done, _ = ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
         for reference in done:
             running = self._running.pop(reference)
             search.tell(self._outcome(reference, running))
@@ -107,19 +103,17 @@ class RayEngine:
             if time.monotonic() > running.overdue_at:
                 del self._running[reference]
                 ray.kill(running.actor)
-                search.tell(_failed(running.work, f"hung past its {running.work.seconds:.1f} s and was killed"))
+                reason = f"hung past its {running.work.seconds:.1f} s and was killed"
+                search.tell(_failed(running.work, "timeout", reason))
 
     def _outcome(self, reference: Any, running: _Running) -> FoldResult:
         """Fetch a result; the death of a worker is one, too."""
         try:
             result: FoldResult = ray.get(reference)
         except ray.exceptions.OutOfMemoryError:
-            return FoldResult.failed(
-                running.work.candidate.trial_id, running.work.fold, "out_of_memory", "worker killed"
-            )
+            return _failed(running.work, "out_of_memory", "the worker was killed for its memory")
         except ray.exceptions.RayError as error:
-            reason = f"the worker died: {' '.join(str(error).split())[:160]}"
-            return FoldResult.failed(running.work.candidate.trial_id, running.work.fold, "error", reason)
+            return _failed(running.work, "error", f"the worker died: {' '.join(str(error).split())[:160]}")
         self._idle.append(running.actor)
         return result
 
@@ -128,6 +122,6 @@ class RayEngine:
         self._ray.stop()
 
 
-def _failed(work: Work, reason: str) -> FoldResult:
-    """Make the result of a fit that was killed for its time."""
-    return FoldResult.failed(work.candidate.trial_id, work.fold, "timeout", reason)
+def _failed(work: Work, status: Status, reason: str) -> FoldResult:
+    """Make the result of a fit whose worker is gone."""
+    return FoldResult.failed(work.candidate.trial_id, work.fold, status, reason)

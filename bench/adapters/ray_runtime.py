@@ -10,13 +10,15 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import polars as pl
 
+from bench.engine import LocalEngine, do
 from bench.problem import Problem
-from bench.resources import Machine, thread_environment
+from bench.resources import Allotment, Machine, thread_environment
+from bench.search import Search
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -31,8 +33,13 @@ os.environ.update(_SETTINGS)
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 import ray  # noqa: E402 - its core reads the settings above while it is imported
+from ray import tune  # noqa: E402
 
-__all__ = ["RayThread", "ray", "share", "shared", "start_ray"]
+__all__ = ["GRACE_SECONDS", "POLL_SECONDS", "RayThread", "ray", "share", "shared", "start_ray", "tune"]
+_LOGGER = logging.getLogger("bench.engine")
+#: Seconds past its deadline after which a fit is taken for hung and its worker is killed.
+GRACE_SECONDS = 2.0
+POLL_SECONDS = 0.2
 _OBJECT_STORE_BYTES = 256 * 2**20
 
 
@@ -53,6 +60,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 def start_ray(machine: Machine) -> None:
     """Start Ray on this machine with what the run may use; its processes are held to one thread each."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
     with _environment(thread_environment(1)):
         ray.init(
             address="local",
@@ -69,9 +77,9 @@ def start_ray(machine: Machine) -> None:
 class RayThread:
     """Starts Ray, keeps it and stops it, all in one thread: Ray's processes end with the thread that started them."""
 
-    def __init__(self, machine: Machine) -> None:
-        """Prepare to start Ray with what ``machine`` allows."""
-        self._machine = machine
+    def __init__(self, machine: Machine, then: Callable[[], None]) -> None:
+        """Prepare to start Ray with what ``machine`` allows; ``then`` is called in the thread once Ray is up."""
+        self._machine, self._then = machine, then
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, name="ray", daemon=True)
         #: Set once Ray has started, or has failed to; ``failure`` then says why.
@@ -87,9 +95,27 @@ class RayThread:
         """Have Ray stopped as soon as it is up; returns at once."""
         self._stop.set()
 
+    def is_up(self, search: Search, problem: Problem, stop: threading.Event) -> bool:
+        """Run baselines in this process until Ray has started; False when there is nothing left to do with it.
+
+        Where Ray does not start, all of the search is carried out in this process, and that is said.
+        """
+        while not self.settled.is_set() and not stop.is_set():
+            if (work := search.next(baselines_only=True)) is None:
+                self.settled.wait(POLL_SECONDS)
+            else:
+                search.tell(do(work, problem, Allotment()))
+        if self.failure is not None:
+            reason = str(self.failure).partition("\n")[0]
+            _LOGGER.warning("Ray did not start (%s); going on in this process, as with --engine local.", reason)
+            LocalEngine(self._machine).run(search, problem, stop)
+            return False
+        return not stop.is_set()
+
     def _live(self) -> None:
         try:
             start_ray(self._machine)
+            self._then()
         except BaseException as failure:  # the engine goes on without Ray and says why
             self.failure = failure
             return

@@ -1,8 +1,9 @@
 """Decision trees and forests: grown by scikit-learn in chunks, kept as plain arrays.
 
-A forest's trees are held as scikit-learn's own compiled trees, for their speed, around arrays that are a quarter of
-the size: a leaf keeps the number of its value in a table of distinct values, thresholds are float32. Features are
-float32, so a threshold rounded down to float32 splits them exactly as before.
+A forest's trees are held as scikit-learn's own compiled trees, for their speed, rebuilt from arrays that take 15 to 28
+bytes a node on disk where scikit-learn's own take 80 and more: a leaf keeps the number of its value in a table of
+distinct values, thresholds are float32. Features are float32, so a threshold rounded down to float32 splits them
+exactly as before.
 """
 
 from pathlib import Path

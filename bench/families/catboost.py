@@ -131,6 +131,7 @@ FAMILY = Family(
     build=CatboostEstimator,
     load=CatboostEstimator.load,
     libraries=("catboost",),
+    imports=("catboost", "pandas"),
     order=110,
     watches=True,
     uses_gpu=True,

@@ -33,6 +33,7 @@ FAMILY = Family(
     build=DecisionTreeEstimator,
     load=DecisionTreeEstimator.load,
     libraries=("scikit-learn",),
+    imports=("sklearn.tree",),
     order=20,
     baseline=True,
 )

@@ -29,5 +29,6 @@ FAMILY = Family(
     build=ExtraTreesEstimator,
     load=ExtraTreesEstimator.load,
     libraries=("scikit-learn",),
+    imports=("sklearn.ensemble",),
     order=130,
 )

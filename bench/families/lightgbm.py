@@ -93,6 +93,7 @@ FAMILY = Family(
     build=LightgbmEstimator,
     load=LightgbmEstimator.load,
     libraries=("lightgbm",),
+    imports=("lightgbm",),
     order=100,
     watches=True,
 )

@@ -27,5 +27,6 @@ FAMILY = Family(
     build=RandomForestEstimator,
     load=RandomForestEstimator.load,
     libraries=("scikit-learn",),
+    imports=("sklearn.ensemble",),
     order=140,
 )

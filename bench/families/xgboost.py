@@ -116,6 +116,7 @@ FAMILY = Family(
     build=XgboostEstimator,
     load=XgboostEstimator.load,
     libraries=("xgboost",),
+    imports=("xgboost",),
     order=120,
     watches=True,
     uses_gpu=True,

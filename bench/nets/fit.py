@@ -1,13 +1,10 @@
-"""The one training loop: AdamW, warm-up and annealing, clipping, early stopping, checkpoints."""
+"""The one training loop: AdamW, warm-up and annealing, clipping, averaging, early stopping, checkpoints."""
 
-import contextlib
 import copy
 import math
-import os
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
@@ -16,10 +13,11 @@ from torch import Tensor, nn
 from bench.family import DeadlineReached
 from bench.identity import digest
 from bench.nets.checkpoint import Checkpoint, State
+from bench.nets.determinism import reproducible
+from bench.nets.loss import Loss, LossName
 from bench.nets.rows import RESIDENT_BYTES, Batch, BatchOrder, Rows, make_loader
+from bench.nets.weights import decayed_and_others, flat_size, flatten, unflatten, views
 from bench.resources import Allotment, Deadline
-
-Loss = Literal["cross_entropy", "mse", "mae"]
 
 _CHECKPOINT_SECONDS = 5.0
 _CHUNK_ROWS = 1024
@@ -36,7 +34,7 @@ class FitConfig:
     weight a class, or nothing. ``precision`` other than float32 is mixed precision.
     """
 
-    loss: Loss
+    loss: LossName
     learning_rate: float
     weight_decay: float
     batch_size: int
@@ -59,49 +57,6 @@ class FitSummary:
     best_epoch: int
 
 
-def batch_size_for(n_rows: int) -> int:
-    """Rows a batch, by the number of training rows (the steps of AutoGluon's TabM)."""
-    for most, size in ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512)):
-        if n_rows < most:
-            return size
-    return 1024
-
-
-@contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Hold torch to ``count`` threads while the block runs."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def reproducible(seed: int, allotment: Allotment) -> Iterator[None]:
-    """Run a block from a seed, on the threads given, with deterministic algorithms; put everything back afterwards.
-
-    With one thread the same seed gives the same bits.
-    """
-    on_gpu = allotment.device == "cuda"
-    if on_gpu:
-        # cuBLAS reads it once, when its handle is made; without it deterministic algorithms raise.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    was = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    devices = [torch.cuda.current_device()] if on_gpu else []
-    with torch.random.fork_rng(devices=devices), threads(allotment.cpus):
-        torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        try:
-            torch.manual_seed(seed)
-            yield
-        finally:
-            torch.use_deterministic_algorithms(was[0], warn_only=was[1])
-            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
-
-
 def forward_in_chunks(module: nn.Module, rows: Rows, chunk_rows: int) -> Tensor:
     """Compute the outputs of every row, in evaluation mode, ``chunk_rows`` at a time.
 
@@ -111,7 +66,7 @@ def forward_in_chunks(module: nn.Module, rows: Rows, chunk_rows: int) -> Tensor:
     module.eval()
     outputs = []
     with torch.inference_mode():
-        for first in range(0, len(rows), chunk_rows):
+        for first in range(0, max(1, len(rows)), chunk_rows):
             numeric, codes, _ = rows[slice(first, first + chunk_rows)]
             missing = chunk_rows - len(numeric)
             if missing:
@@ -171,27 +126,38 @@ class _Fit:
         allotment: Allotment,
         deadline: Deadline,
     ) -> None:
-        device = allotment.device
-        on_device = device != "cuda" or train.n_bytes <= RESIDENT_BYTES
-        train = train.to(device) if on_device else train
-        self.module = module.to(device)
-        self.averaged = copy.deepcopy(self.module)
-        self.config, self.deadline, self.device = config, deadline, device
-        self.valid = valid.to(device) if valid is not None else None
-        self.order = BatchOrder(
-            len(train), batch_size=config.batch_size, seed=config.seed, device=str(train.target.device)
-        )
+        self.config, self.deadline, self.device = config, deadline, allotment.device
+        self.valid = valid.to(self.device) if valid is not None else None
+        resident = self.device != "cuda" or train.n_bytes <= RESIDENT_BYTES
+        train = train.to(self.device) if resident else train
+        where = str(train.target.device)
+        self.order = BatchOrder(len(train), batch_size=config.batch_size, seed=config.seed, device=where)
         self.loader = make_loader(train, self.order, allotment)
-        self.parameters = list(module.parameters())
-        self.current_tensors = _averaged_tensors(self.module)
-        self.averaged_tensors = _averaged_tensors(self.averaged)
-        self.optimizer = _make_optimizer(module, config)
-        self.scaler = torch.amp.GradScaler(device, enabled=config.precision == "float16")
-        self.criterion = _Criterion(config, device)
+        self.module = module.to(self.device)
+        self.averaged = copy.deepcopy(self.module)
+        self.average = flatten([p for part in decayed_and_others(self.averaged) for p in part])
+        decayed, others = decayed_and_others(self.module)
+        self.parameters = [*decayed, *others]
+        self.weights = flatten(self.parameters)
+        self.optimizer = self._make_optimizer(flat_size(decayed))
+        self.scaler = torch.amp.GradScaler(self.device, enabled=config.precision == "float16")
+        self.loss = Loss(config.loss, config.class_weights, config.label_smoothing, self.device)
         self.progress = _Progress()
         self.best: dict[str, Tensor] = {}
         self.checkpoint = self._make_checkpoint(allotment, len(train))
         self.written_at = time.monotonic()
+
+    def _make_optimizer(self, n_decayed: int) -> torch.optim.AdamW:
+        """Make AdamW over the flat weights, of which the first ``n_decayed`` elements decay."""
+        gradient = torch.zeros_like(self.weights)
+        for parameter, view in zip(self.parameters, views(gradient, self.parameters), strict=True):
+            parameter.grad = view
+        parts = []
+        for part, decay in ((slice(n_decayed), self.config.weight_decay), (slice(n_decayed, None), 0.0)):
+            weights = nn.Parameter(self.weights[part])
+            weights.grad = gradient[part]
+            parts.append({"params": [weights], "weight_decay": decay})
+        return torch.optim.AdamW(parts, lr=self.config.learning_rate, fused=True)
 
     def run(self) -> FitSummary:
         """Train to the end, from where a checkpoint left off."""
@@ -200,6 +166,7 @@ class _Fit:
         while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
             self._train_epoch()
             self._end_epoch()
+        unflatten(self.parameters)
         self.module.load_state_dict(self.best or self.averaged.state_dict())
         self.module.to("cpu").eval()
         if (self.valid is not None and not self.best) or not all(bool(p.isfinite().all()) for p in self.parameters):
@@ -230,23 +197,22 @@ class _Fit:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         numeric, codes, target = (part.to(self.device, non_blocking=True) for part in batch)
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=False)
         precision = self.config.precision
         with torch.autocast(self.device, dtype=getattr(torch, precision), enabled=precision != "float32"):
             output = self.module(numeric, codes)
-        loss = self.criterion(output.float(), target)
+        loss = self.loss(output.float(), target)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it so
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        flat = [weights for group in self.optimizer.param_groups for weights in group["params"]]
+        nn.utils.clip_grad_norm_(flat, self.config.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
     def _average(self, steps: int) -> None:
         """Move the averaged weights towards those after so many steps."""
         share = (_AVERAGING + 1) / (_AVERAGING + steps)
-        with torch.no_grad():
-            for average, current in zip(self.averaged_tensors, self.current_tensors, strict=True):
-                average.lerp_(current, share)
+        self.average.lerp_(self.weights, share)
 
     def _learning_rate(self) -> float:
         """Return the rate of this step: linear warm-up, then cosine annealing or what the plateaus left of it."""
@@ -264,11 +230,14 @@ class _Fit:
         """Look at the validation rows: keep the weights when they are the best so far, note a plateau."""
         progress = self.progress
         progress.epoch, progress.batch = progress.epoch + 1, 0
+        # What norms have seen is a running average already.
+        for averaged, current in zip(self.averaged.buffers(), self.module.buffers(), strict=True):
+            averaged.copy_(current)
         if self.valid is None:
             progress.best_epoch = progress.epoch
             return
         output = forward_in_chunks(self.averaged, self.valid, min(len(self.valid), _CHUNK_ROWS))
-        loss = self.criterion.watch(output, self.valid.target)
+        loss = self.loss.watch(output, self.valid.target)
         progress.losses.append(loss)
         if loss < progress.best_loss:
             progress.best_loss, progress.best_epoch = loss, progress.epoch
@@ -319,43 +288,6 @@ class _Fit:
         torch.set_rng_state(state.tensors["rng.cpu"])
         if self.device == "cuda":
             torch.cuda.set_rng_state(state.tensors["rng.cuda"])
-
-
-class _Criterion:
-    """The loss that is minimised, and the one that is watched: the same without label smoothing."""
-
-    def __init__(self, config: FitConfig, device: str) -> None:
-        self._loss = config.loss
-        self._label_smoothing = config.label_smoothing
-        self._weight = torch.tensor(config.class_weights, device=device) if config.class_weights else None
-
-    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss of a training batch."""
-        if self._loss == "cross_entropy":
-            return F.cross_entropy(output, target, weight=self._weight, label_smoothing=self._label_smoothing)
-        return (F.l1_loss if self._loss == "mae" else F.mse_loss)(output.squeeze(1), target)
-
-    def watch(self, output: Tensor, target: Tensor) -> float:
-        """Loss of all validation rows."""
-        if self._loss == "cross_entropy":
-            return F.cross_entropy(output, target, weight=self._weight).item()
-        return self(output, target).item()
-
-
-def _make_optimizer(module: nn.Module, config: FitConfig) -> torch.optim.AdamW:
-    """Make AdamW that decays the weights of linear layers, and leaves biases, norms and embeddings alone."""
-    decayed = [part.weight for part in module.modules() if isinstance(part, nn.Linear)]
-    others = [p for p in module.parameters() if not any(p is weight for weight in decayed)]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-
-
-def _averaged_tensors(module: nn.Module) -> list[Tensor]:
-    """Parameters, and buffers that hold numbers which change while training (running statistics of norms)."""
-    return [*module.parameters(), *(buffer for buffer in module.buffers() if buffer.is_floating_point())]
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

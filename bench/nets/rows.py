@@ -109,3 +109,11 @@ def make_loader(rows: Rows, order: BatchOrder, allotment: Allotment) -> DataLoad
         # Left out, each epoch would draw from the global generator.
         generator=torch.Generator(),
     )
+
+
+def batch_size_for(n_rows: int) -> int:
+    """Rows a batch, by the number of training rows (the steps of AutoGluon's TabM)."""
+    for most, size in ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512)):
+        if n_rows < most:
+            return size
+    return 1024

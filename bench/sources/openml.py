@@ -23,6 +23,11 @@ def cache_folder(cache: Path | None = None) -> Path:
     return Path(named) if named else Path.home() / ".cache" / "bench" / "datasets"
 
 
+def is_cached(name: str, cache: Path | None = None) -> bool:
+    """Whether a card's data was fetched."""
+    return (cache_folder(cache) / f"{name}.parquet").is_file()
+
+
 def read_cached(card: Card, cache: Path | None = None) -> pl.DataFrame:
     """Read a dataset from the cache.
 

@@ -1,0 +1,81 @@
+"""The same from Python: ``bench.run`` and ``bench.check``."""
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from bench.audit import Audit, audit
+from bench.dataset import FRAME, load_dataset
+from bench.errors import RequestError
+from bench.progress import LineProgress, NullProgress
+from bench.result import Run
+from bench.spec import make_spec
+from bench.start import execute
+from bench.task import make_task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def run(
+    dataset: "str | os.PathLike[str] | pl.DataFrame | pd.DataFrame",
+    *,
+    metric: str | None = None,
+    budget: str | float | None = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> Run:
+    """Run baselines, trees and nets on a dataset; search, ensemble, and write a run folder.
+
+    Args:
+        dataset: a file, the name of a built-in or card, or a polars or pandas frame.
+        metric: what orders the board; the card's or the task's usual one when absent.
+        budget: wall clock, such as ``"60s"`` or ``"10m"``, or seconds; 5 minutes when absent.
+        quiet: show no progress on stderr.
+        settings: the other options of ``bench run``, with underscores: ``target``, ``trials``, ``families`` (text
+            joined by commas, or a list), ``folds``, ``test_size``, ``test``, ``group``, ``time``, ``task``,
+            ``positive_class``, ``sampler``, ``seed``, ``cpus``, ``gpus``, ``engine``, ``output``, ``allow``, ``track``.
+
+    Raises:
+        BenchError: see `bench.errors`.
+    """
+    reference, frame = _divide(dataset)
+    for name, value in settings.items():
+        if isinstance(value, Iterable) and not isinstance(value, (str, bytes, os.PathLike)):
+            settings[name] = tuple(value)
+    if isinstance(settings.get("output"), os.PathLike):
+        settings["output"] = os.fspath(settings["output"])
+    if budget is not None and not isinstance(budget, (str, int, float)):
+        raise RequestError(f"budget must be a duration such as '60s' or seconds, got {budget!r}.")
+    spec = make_spec(dataset=reference, metric=metric, budget=budget, **settings)
+    progress = NullProgress() if quiet else LineProgress()
+    try:
+        return execute(spec, progress=progress, data=frame)
+    finally:
+        progress.close()
+
+
+def check(
+    dataset: "str | os.PathLike[str] | pl.DataFrame | pd.DataFrame",
+    *,
+    target: str | None = None,
+    task: str | None = None,
+) -> Audit:
+    """Audit a dataset without fitting anything.
+
+    Raises:
+        BenchError: see `bench.errors`.
+    """
+    reference, frame = _divide(dataset)
+    spec = make_spec(dataset=reference, target=target, task=task)
+    loaded = load_dataset(reference if frame is None else frame)
+    made = make_task(loaded, target=spec.target, task=spec.task)
+    return audit(made, loaded, np.empty(0, dtype=np.int64))
+
+
+def _divide(dataset: Any) -> tuple[str, Any]:
+    """Tell references from frames: what stands in the request, and the frame or None."""
+    return (os.fspath(dataset), None) if isinstance(dataset, (str, os.PathLike)) else (FRAME, dataset)

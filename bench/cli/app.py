@@ -1,0 +1,42 @@
+"""The verbs of the command, gathered. Nothing heavy is imported before a verb runs."""
+
+from typing import Annotated
+
+import typer
+
+from bench.cli import check, doctor, fetch, leaderboard, listing, predict, report, run
+
+app = typer.Typer(
+    name="bench",
+    help="An AutoML benchmarking harness for tabular data: from a dataset to a leaderboard that can be trusted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from bench.environment import version
+
+        typer.echo(f"bench {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Hold what all verbs have in common."""
+
+
+app.command("run")(run.run)
+app.command("predict")(predict.predict)
+app.command("leaderboard")(leaderboard.leaderboard)
+app.command("report")(report.report)
+app.command("check")(check.check)
+app.command("fetch")(fetch.fetch)
+app.add_typer(listing.app, name="list")
+app.command("doctor")(doctor.doctor)

@@ -1,0 +1,24 @@
+"""``bench leaderboard``: a run's board, by any metric; nothing is fitted again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def leaderboard(
+    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    metric: Annotated[str | None, typer.Option(help="Order by another metric, or module:function.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Print a run's leaderboard."""
+    from bench.cli.show import print_board
+    from bench.errors import RequestError
+    from bench.result import load_run
+
+    if json and csv:
+        raise RequestError("--json and --csv exclude each other. Choose one.")
+    finished = load_run(run)
+    board = finished.leaderboard if metric is None else finished.leaderboard_by(metric)
+    print_board(board, as_json=json, as_csv=csv)

@@ -1,0 +1,86 @@
+"""``bench list``: what there is: datasets, families, metrics, runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="List datasets, families, metrics or runs.", no_args_is_help=True)
+
+
+def _print_table(columns: list[str], rows: list[list[str]]) -> None:
+    from rich.table import Table
+
+    from bench.cli.tools import console
+    from bench.text import printable
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*map(printable, row))
+    console().print(table)
+
+
+@app.command()
+def datasets() -> None:
+    """List the cards that ship, and whether their data is here."""
+    from bench.dataset import list_cards
+    from bench.sources.openml import is_cached
+
+    def state(kind: str, name: str) -> str:
+        if kind != "openml":
+            return "ships with bench"
+        return "in the cache" if is_cached(name) else "needs `bench fetch`"
+
+    rows = [
+        [c.name, c.task, c.target, "" if c.rows is None else str(c.rows), state(c.source_kind, c.name), c.title]
+        for c in list_cards()
+    ]
+    _print_table(["name", "task", "target", "rows", "data", "title"], rows)
+
+
+@app.command()
+def families() -> None:
+    """List the model families with what they fit and search."""
+    from bench.family import discover, space_of
+
+    rows = [
+        [
+            family.name,
+            "all" if len(family.tasks) == 3 else ", ".join(sorted(family.tasks)),
+            "baseline" if family.baseline else "",
+            str(len(space_of(family).parameters)),
+            family.summary,
+        ]
+        for family in discover().values()
+    ]
+    _print_table(["name", "tasks", "", "searched", "summary"], rows)
+
+
+@app.command()
+def metrics() -> None:
+    """List the metrics with their direction and the tasks they fit."""
+    from bench.metric import METRICS
+
+    rows = [
+        [m.name, "higher" if m.greater_is_better else "lower", ", ".join(sorted(m.tasks)), m.needs, m.title]
+        for m in METRICS.values()
+    ]
+    _print_table(["name", "better", "tasks", "needs", "title"], rows)
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds runs.")] = Path("results"),
+) -> None:
+    """List the runs below a folder with their best row."""
+    from bench.cli.tools import ago
+    from bench.result import load_run
+
+    rows = []
+    for path in sorted(folder.glob("*/leaderboard.json")):
+        board = load_run(path.parent).leaderboard
+        best = board.best or {"model": "none", "cv_mean": float("nan")}
+        state = "complete" if (path.parent / "DONE").exists() else "unfinished"
+        score = f"{board.metric} {best['cv_mean']:.5g}"
+        rows.append([str(path.parent), ago(path.stat().st_mtime), state, str(len(board)), best["model"], score])
+    _print_table(["run", "when", "state", "rows", "best", "score"], rows)

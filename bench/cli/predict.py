@@ -1,0 +1,34 @@
+"""``bench predict``: predictions of a run's model for new rows."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    data: Annotated[str, typer.Argument(help="File with the rows to predict.")],
+    output: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .jsonl.")],
+    model: Annotated[str | None, typer.Option(help="Row of the board to predict with. [default: the first]")] = None,
+) -> None:
+    """Predict with a run's best model, or with any other row of its board.
+
+    Writes `prediction` and, for classes, `probability_<label>` a class.
+    """
+    from bench.errors import RequestError
+    from bench.store import replacing
+    from bench.text import printable
+    from bench.unpack import predictor_for
+
+    writers = {".csv": "write_csv", ".parquet": "write_parquet", ".jsonl": "write_ndjson"}
+    if output.suffix not in writers:
+        raise RequestError(f"--output must end in {', '.join(writers)}, got {str(output)!r}.")
+    predictor = predictor_for(run, model)
+    predictions = predictor.predict_frame(data, model)
+    for note in predictor.notes:
+        print(printable(note), file=sys.stderr)
+    with replacing(output) as temporary:
+        getattr(predictions, writers[output.suffix])(temporary)
+    print(f"{predictions.height} predictions of {model or predictor.default}: {output}", file=sys.stderr)

@@ -1,0 +1,73 @@
+"""``bench run``: from a dataset to a leaderboard."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Text = str | None
+
+
+def run(
+    context: typer.Context,
+    dataset: Annotated[Text, typer.Option(help="File, built-in or card; `bench list datasets` shows names.")] = None,
+    target: Annotated[Text, typer.Option(help="Column to predict. [default: the card's]")] = None,
+    metric: Annotated[Text, typer.Option(help="Metric that orders the board, or module:function.")] = None,
+    task: Annotated[Text, typer.Option(help="binary, multiclass or regression. [default: inferred]")] = None,
+    positive_class: Annotated[Text, typer.Option(help="Label that counts as positive in a binary task.")] = None,
+    budget: Annotated[Text, typer.Option(help="Wall clock of the command: 60s, 10m, 2h. [default: 5m]")] = None,
+    trials: Annotated[int | None, typer.Option(help="Stop after so many candidates instead; reproducible.")] = None,
+    families: Annotated[Text, typer.Option(help="Families to use (a,b), or to leave out (-c).")] = None,
+    folds: Annotated[int | None, typer.Option(help="Cross-validation folds. [default: from the rows]")] = None,
+    test_size: Annotated[
+        float | None, typer.Option(help="Share of rows sealed as test set; 0 learns from all. [default: 0.2]")
+    ] = None,
+    test: Annotated[Text, typer.Option(help="File that is the test set.")] = None,
+    group: Annotated[Text, typer.Option(help="Column whose groups are never split.")] = None,
+    time: Annotated[Text, typer.Option(help="Column that orders rows: learn from the past, score the future.")] = None,
+    sampler: Annotated[Text, typer.Option(help="tpe, random or grid. [default: tpe]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of all randomness. [default: 0]")] = None,
+    cpus: Annotated[int | None, typer.Option(help="CPUs to use. [default: all]")] = None,
+    gpus: Annotated[int | None, typer.Option(help="GPUs to use. [default: all]")] = None,
+    engine: Annotated[Text, typer.Option(help="ray, tune or local. [default: ray]")] = None,
+    output: Annotated[Text, typer.Option(help="Folder of the run. [default: one below results/]")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with these options as keys; flags win.")] = None,
+    allow: Annotated[list[str] | None, typer.Option(help="Audit finding that may not block; repeatable.")] = None,
+    no_track: Annotated[bool, typer.Option("--no-track", help="Do not record the run in MLflow.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the board as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Run baselines, trees and nets on a dataset; search, ensemble, and print the leaderboard.
+
+    The same command again goes on where it was left: with what is left of the budget, or further with a larger one.
+    """
+    from bench.cli.interrupts import Interrupts
+    from bench.cli.show import print_board, print_outcome
+    from bench.cli.terminal import progress_for
+    from bench.cli.tools import process_seconds
+    from bench.session import Clock
+    from bench.spec import FIELDS, make_spec, read_config
+    from bench.start import execute
+
+    given = {name: value for name, value in context.params.items() if name in FIELDS and value not in (None, [])}
+    asked: dict[str, Any] = read_config(config) if config else {}
+    if no_track:
+        given["track"] = False
+    for excluded in ({"budget", "trials"}, {"test", "test_size"}):
+        if given.keys() & excluded:
+            asked = {name: value for name, value in asked.items() if name not in excluded}
+    spec = make_spec(**(asked | given))
+    with Interrupts() as interrupts, progress_for(quiet=quiet) as progress:
+        finished = execute(
+            spec,
+            progress=progress,
+            stop=interrupts.stop,
+            clock=Clock(before=process_seconds()),
+            command=shlex.join(["bench", *sys.argv[1:]]),
+        )
+    print_board(finished.leaderboard, as_json=json)
+    if not quiet:
+        print_outcome(finished)
+    raise typer.Exit(interrupts.exit_code)

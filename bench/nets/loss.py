@@ -1,0 +1,32 @@
+"""Losses: what a fit minimises, and what it watches."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
+from torch import Tensor
+
+LossName = Literal["cross_entropy", "mse", "mae"]
+
+
+class Loss:
+    """The loss of a batch, and the one that is watched: the same without label smoothing."""
+
+    def __init__(self, name: LossName, class_weights: tuple[float, ...], label_smoothing: float, device: str) -> None:
+        """Make a loss; ``class_weights`` holds one weight a class, or nothing."""
+        self._name = name
+        self._label_smoothing = label_smoothing
+        self._weight = torch.tensor(class_weights, device=device) if class_weights else None
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of a training batch: logits [n, n_classes] and codes [n], or values [n, 1] and [n]."""
+        return self._of(output, target, self._label_smoothing)
+
+    def watch(self, output: Tensor, target: Tensor) -> float:
+        """Loss of the validation rows."""
+        return self._of(output, target, 0.0).item()
+
+    def _of(self, output: Tensor, target: Tensor, label_smoothing: float) -> Tensor:
+        if self._name == "cross_entropy":
+            return F.cross_entropy(output, target, weight=self._weight, label_smoothing=label_smoothing)
+        return (F.l1_loss if self._name == "mae" else F.mse_loss)(output.squeeze(1), target)

@@ -1,0 +1,73 @@
+"""Getting at any model of a finished run: those that were shipped, and any other row of the board on demand."""
+
+from pathlib import Path
+
+from bench.dataset import FRAME, load_dataset
+from bench.errors import DataError, RequestError, choices, nearest
+from bench.journal import read_past
+from bench.keep import ensure_models
+from bench.leaderboard import load_leaderboard
+from bench.predictor import Predictor, load_predictor, write_predictor
+from bench.problem import Problem, make_problem
+from bench.spec import RunSpec, make_spec, read_config
+from bench.split import load_splits
+from bench.store import read_events, read_json
+from bench.task import make_task
+from bench.trial import TrialResult
+
+
+def predictor_for(folder: Path, model: str | None = None) -> Predictor:
+    """Open a run's predictor; a model that was not shipped is taken from its trial, and fitted again if need be.
+
+    Raises:
+        RequestError: the board has no such model, or it was not scored on all folds.
+        DataError: the model must be fitted again, and the run's data is gone or has changed.
+    """
+    shipped = load_predictor(folder)
+    if model is None or model in shipped.models:
+        return shipped
+    extra = folder / "predictors" / _trial_id(folder, model)
+    if not (extra / "manifest.json").exists():
+        problem, result = _problem(folder), _result(folder, extra.name)
+        ensure_models(problem, [result])
+        write_predictor(problem, extra, [result], [], default=model)
+    return load_predictor(extra)
+
+
+def _trial_id(folder: Path, model: str) -> str:
+    """Find a model on the board."""
+    rows = {row["model"]: row for row in load_leaderboard(folder).frame.to_dicts()}
+    if model not in rows:
+        raise RequestError(f"--model must name a row of the board, got {model!r}.{nearest(model, rows)}")
+    if rows[model]["rank"] is None:
+        whole = choices(name for name, row in rows.items() if row["rank"] is not None)
+        raise RequestError(
+            f"--model must name a row that was scored on all folds; {model!r} has status {rows[model]['status']}. "
+            f"Choose one of: {whole}."
+        )
+    return str(rows[model]["trial_id"])
+
+
+def _result(folder: Path, trial_id: str) -> TrialResult:
+    """Read a whole candidate from the journal."""
+    past = next(entry for entry in read_past(folder, read_events(folder)) if entry.candidate.trial_id == trial_id)
+    return TrialResult(candidate=past.candidate, folds=past.folds, asked=len(past.folds), status="ok")
+
+
+def _problem(folder: Path) -> Problem:
+    """Make the run's problem again from its request, its data and its splits."""
+    spec: RunSpec = make_spec(**read_config(folder / "spec.yaml"))
+    wanted = read_json(folder / "dataset.json")["fingerprint"]
+    hint = "It is needed to fit again a model whose files were evicted."
+    if spec.dataset == FRAME:
+        raise DataError(f"the run's data was a frame that is not stored with it. {hint}")
+    dataset = load_dataset(spec.dataset)
+    if dataset.fingerprint != wanted:
+        raise DataError(f"the data of the run must be as it was, but {spec.dataset} has changed since. {hint}")
+    test = load_dataset(spec.test) if spec.test else None
+    asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
+    task = make_task(dataset, test=test, **asked)
+    splits = load_splits(folder / "splits.npz")
+    return make_problem(
+        task.sealed(splits.test), splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=folder
+    )
