@@ -44,10 +44,10 @@ def run(
     """
     reference, frame = _divide(dataset)
     for name, value in settings.items():
-        if isinstance(value, Iterable) and not isinstance(value, (str, bytes, os.PathLike)):
+        if isinstance(value, os.PathLike):
+            settings[name] = os.fspath(value)
+        elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
             settings[name] = tuple(value)
-    if isinstance(settings.get("output"), os.PathLike):
-        settings["output"] = os.fspath(settings["output"])
     if budget is not None and not isinstance(budget, (str, int, float)):
         raise RequestError(f"budget must be a duration such as '60s' or seconds, got {budget!r}.")
     spec = make_spec(dataset=reference, metric=metric, budget=budget, **settings)

@@ -40,6 +40,14 @@ class Combiner(Protocol):
         ...
 
 
+def _weighted_sum(weights: Sequence[float], predictions: Array) -> Array:
+    """Add up members, one after the other: a matrix product would round a row by where it stands among the others."""
+    total = np.zeros(predictions.shape[1:])
+    for weight, member in zip(weights, predictions, strict=True):
+        total += weight * member
+    return total
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightedMean:
     """Mean of the members' predictions."""
@@ -48,7 +56,7 @@ class WeightedMean:
 
     def combine(self, predictions: Array) -> Array:
         """Combine stacked predictions."""
-        return np.tensordot(np.asarray(self.weights), predictions, axes=1)
+        return _weighted_sum(self.weights, predictions)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -64,7 +72,7 @@ class LogLinear:
 
     def combine(self, predictions: Array) -> Array:
         """Combine stacked predictions."""
-        return _softmax(np.tensordot(np.asarray(self.weights), _logs(predictions), axes=1) + np.asarray(self.bias))
+        return _softmax(_weighted_sum(self.weights, _logs(predictions)) + np.asarray(self.bias))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -80,7 +88,7 @@ class Linear:
 
     def combine(self, predictions: Array) -> Array:
         """Combine stacked predictions."""
-        return np.tensordot(np.asarray(self.weights), predictions, axes=1) + self.bias
+        return _weighted_sum(self.weights, predictions) + self.bias
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -1,6 +1,8 @@
 """Engines drive the brain: they take work from a `Search`, have it done, and tell what came of it."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Protocol
 
 from bench.family import discover
@@ -24,6 +26,16 @@ class Engine(Protocol):
     def close(self) -> None:
         """Let go of workers and memory; returns at once, and what is left over ends with the process."""
         ...
+
+
+@contextlib.contextmanager
+def at_work(engine: Engine) -> Iterator[None]:
+    """Start an engine, and close it when the block is over, however it ends."""
+    engine.start()
+    try:
+        yield
+    finally:
+        engine.close()
 
 
 def allotment_for(family: str, machine: Machine, slots: int) -> Allotment:

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from bench.candidate import Candidate
-from bench.combine import Combiner, fit_greedy, fit_stacker
+from bench.combine import Combiner, WeightedMean, fit_greedy, fit_stacker
 from bench.identity import digest
 from bench.keep import kept
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
+from bench.resources import limit_threads
 from bench.store import building, fold_folder, read_predictions, write_predictions
 from bench.trial import FoldResult, TrialResult
 
@@ -57,10 +58,11 @@ def build_ensembles(problem: Problem, results: Sequence[TrialResult]) -> tuple[E
     def stack(predictions: Array, y: Array) -> Combiner:
         return fit_stacker(predictions, y, task.kind, problem.seed)
 
-    return (
-        _build(problem, "ensemble_greedy", members, oof, greedy),
-        _build(problem, "ensemble_stack", members, oof, stack),
-    )
+    with limit_threads(1):  # several threads add up in an order that varies, and so would the weights
+        return (
+            _build(problem, "ensemble_greedy", members, oof, greedy),
+            _build(problem, "ensemble_stack", members, oof, stack),
+        )
 
 
 def _folder(problem: Problem, member: TrialResult, fold: int) -> Path:
@@ -87,7 +89,7 @@ def _build(
     for fold, fold_rows in enumerate(rows):
         begun = time.perf_counter()
         others = ~np.isin(every_row, fold_rows)
-        judged = fit(every_prediction[:, others], task.y[every_row[others]])
+        judged = fit(every_prediction[:, others], task.y[every_row[others]]) if others.any() else _mean_of(members)
         fit_seconds = time.perf_counter() - begun
         valid = judged.combine(oof[fold])
         test = combiner.combine(np.stack([read_predictions(_folder(problem, m, fold))[1] for m in members]))
@@ -96,6 +98,11 @@ def _build(
         folds.append(_score(problem, trial_id, fold, valid, members, combiner, fit_seconds))
     result = TrialResult(candidate=candidate, folds=tuple(folds), asked=len(folds), status="ok")
     return Ensemble(result=result, members=members, combiner=combiner)
+
+
+def _mean_of(members: Sequence[TrialResult]) -> Combiner:
+    """The plain mean, for a lone fold: there is no other to fit weights on."""
+    return WeightedMean(weights=(1 / len(members),) * len(members))
 
 
 def _score(

@@ -82,10 +82,11 @@ class Estimator(Protocol):
 class Family:
     """A kind of model. ``version`` is part of a trial's identity: raise it whenever fits come out otherwise.
 
-    ``order`` ranks families: the cheap and strong come first. ``baseline`` families run before all others, in the
-    driver, with their defaults. ``watches`` asks for a slice of the training rows for early stopping. ``libraries``
-    names the distributions whose versions decide a fit, ``imports`` the modules that are imported before the clock of
-    a first fit starts. ``max_rows`` (of training rows) is where the family stops
+    ``order`` ranks families: the cheap and strong come first. ``cost`` is about how long a default fit takes, in
+    default fits of LightGBM on the same rows; it foretells what a family would take before its first fit. ``baseline``
+    families run before all others, in the driver, with their defaults. ``watches`` asks for a slice of the training
+    rows for early stopping. ``libraries`` names the distributions whose versions decide a fit, ``imports`` the modules
+    that are imported before the clock of a first fit starts. ``max_rows`` (of training rows) is where the family stops
     being affordable; beyond it, it is skipped with that reason. ``space`` is the file of a third party's search space,
     called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
     """
@@ -99,6 +100,7 @@ class Family:
     libraries: tuple[str, ...]
     order: int
     imports: tuple[str, ...] = ()
+    cost: float = 1.0
     baseline: bool = False
     watches: bool = False
     uses_gpu: bool = False
@@ -138,6 +140,17 @@ def discover() -> Mapping[str, Family]:
         found[family.name] = (origin, family)
     ranked = sorted((family for _, family in found.values()), key=lambda family: (family.order, family.name))
     return MappingProxyType({family.name: family for family in ranked})
+
+
+def get_family(name: str) -> Family:
+    """Find the family of a stored model.
+
+    Raises:
+        BenchError: it is not installed here.
+    """
+    if name not in (families := discover()):
+        raise BenchError(f"Family {name!r} must be installed, as a model of it is asked for. Install its package.")
+    return families[name]
 
 
 def _packaged() -> Iterator[tuple[str, Callable[[], object]]]:

@@ -5,7 +5,10 @@ that comes first writes them; all others, and every later trial, map them read-o
 that made them.
 """
 
+import contextlib
+import fcntl
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,18 +47,31 @@ def fold_data(problem: Problem, recipe: str, fold: int) -> FoldData:
     """Return one encoded fold, making it if no worker has yet."""
     folder = problem.folder / "cache" / recipe_key(recipe) / f"fold-{fold}"
     if not folder.is_dir():
-        _encode(problem, recipe, fold, folder)
+        with _alone(folder):
+            if not folder.is_dir():
+                _encode(problem, recipe, fold, folder)
     layout = json.loads((folder / "layout.json").read_text())
     parts = {part: _read(folder / f"{part}.npy", layout) for part in PARTS}
     return FoldData(**parts)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time make a folder; the others wait for what it makes."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # let go with the file, or with the life of the process
+        yield
 
 
 def _encode(problem: Problem, recipe_name: str, fold: int, folder: Path) -> None:
     """Fit the recipe on the fold's training rows alone and write all three parts."""
     rows, task = problem.splits.folds[fold], problem.task
     recipe = make_recipe(recipe_name, task.schema, task.kind, seed_for(problem.seed, "recipe", recipe_name, fold))
-    with building(folder) as temporary:
-        encoded = recipe.fit_transform(task.features[rows.train], task.y[rows.train])
+    encoded = recipe.fit_transform(task.features[rows.train], task.y[rows.train])
+    with building(recipe_folder(problem.folder, recipe_name, fold)) as temporary:
+        recipe.save(temporary)
+    with building(folder) as temporary:  # last, since nobody looks for the recipe once this is there
         _write(temporary / "train.npy", encoded.values)
         _write(temporary / "valid.npy", recipe.transform(task.features[rows.valid]).values)
         _write(temporary / "test.npy", recipe.transform(task.features[problem.splits.test]).values)
@@ -65,8 +81,6 @@ def _encode(problem: Problem, recipe_name: str, fold: int, folder: Path) -> None
             "names": encoded.names,
         }
         (temporary / "layout.json").write_text(json.dumps(layout))
-    with building(recipe_folder(problem.folder, recipe_name, fold)) as temporary:
-        recipe.save(temporary)
 
 
 def _write(path: Path, values: Array) -> None:

@@ -24,9 +24,11 @@ class Journal:
 
     def __init__(self, store: RunStore, *, started_at: float) -> None:
         """Begin a session that started at ``started_at`` (seconds since the epoch)."""
-        self._store, self._started_at = store, started_at
-        self._known = {e["trial_id"] for e in store.events() if e["event"] == "candidate"}
-        self._closed = {(e["trial_id"], e["status"]) for e in store.events() if e["event"] == "trial"}
+        events = list(store.events())
+        self._store = store
+        self._origin = started_at - seconds_spent(events)
+        self._known = {e["trial_id"] for e in events if e["event"] == "candidate"}
+        self._closed = {(e["trial_id"], e["status"]) for e in events if e["event"] == "trial"}
         self._write("session", phase="begin", at=started_at)
 
     def _write(self, event: str, **content: Any) -> None:
@@ -43,7 +45,7 @@ class Journal:
         self._write("fold", **result.to_dict())
 
     def closed(self, result: TrialResult) -> None:
-        """Write down how a candidate ended, once."""
+        """Write down how a candidate ended, once; ``seconds`` is when, by the wall clock of all sessions."""
         key = (result.candidate.trial_id, result.status)
         if key in self._closed:
             return
@@ -55,7 +57,7 @@ class Journal:
             status=result.status,
             reason=result.reason,
             score=score,
-            seconds=time.time() - self._started_at,
+            seconds=time.time() - self._origin,
         )
 
     def benched(self, family: str, reason: str) -> None:
@@ -78,16 +80,22 @@ def seconds_spent(events: Iterable[Mapping[str, Any]]) -> float:
 
 
 def read_past(folder: Path, events: Iterable[Mapping[str, Any]]) -> tuple[Past, ...]:
-    """What earlier sessions left: candidates in the order of their proposal, with the folds that are whole on disk."""
+    """What earlier sessions left: candidates in the order of their proposal, with the folds that are whole on disk.
+
+    A candidate that ended, but lost a fold's predictions since, counts as not ended.
+    """
     candidates: dict[str, Candidate] = {}
     folds: dict[str, dict[int, FoldResult]] = {}
     ends: dict[str, tuple[Status, str]] = {}
+    lost: set[str] = set()
     for event in events:
         if event["event"] == "candidate":
             candidates[event["trial_id"]] = Candidate.from_dict(event)
         elif event["event"] == "fold" and event["status"] == "ok":
             if (fold_folder(folder, event["trial_id"], event["fold"]) / PREDICTIONS).exists():
                 folds.setdefault(event["trial_id"], {})[event["fold"]] = FoldResult.from_dict(event)
+            else:
+                lost.add(event["trial_id"])
         elif event["event"] == "trial":
             ends[event["trial_id"]] = event["status"], event["reason"]
     past = []
@@ -98,7 +106,7 @@ def read_past(folder: Path, events: Iterable[Mapping[str, Any]]) -> tuple[Past, 
             Past(
                 candidate=candidate,
                 folds=tuple(done[fold] for fold in sorted(done)),
-                status=None if status in _AGAIN else status,
+                status=None if status in _AGAIN or trial_id in lost else status,
                 reason=reason,
             )
         )

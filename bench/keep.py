@@ -1,6 +1,6 @@
 """Which fold models a run keeps: those of the best few candidates a family; others are fitted again on demand."""
 
-import contextlib
+import shutil
 from collections.abc import Sequence
 
 from bench.errors import RunFailedError
@@ -8,7 +8,7 @@ from bench.metric import Metric
 from bench.problem import Problem
 from bench.resources import Allotment
 from bench.store import PREDICTIONS, fold_folder
-from bench.trial import TrialResult, run_fold
+from bench.trial import CLASSES, TrialResult, run_fold
 
 KEPT_A_FAMILY = 4
 
@@ -35,12 +35,15 @@ def evict(problem: Problem, results: Sequence[TrialResult]) -> None:
 
 
 def _evict_fold(problem: Problem, result: TrialResult, fold: int) -> None:
-    """Delete all but the predictions of one fold."""
+    """Delete all but the predictions of one fold; what says that the model is whole goes first."""
     folder = fold_folder(problem.folder, result.candidate.trial_id, fold)
-    with contextlib.suppress(FileNotFoundError):
-        for path in folder.iterdir():
-            if path.name != PREDICTIONS:
-                path.unlink()
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != CLASSES):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != PREDICTIONS:
+            path.unlink()
 
 
 def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str, ...]:
@@ -49,7 +52,8 @@ def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str
     Raises:
         RunFailedError: a fit that once went well fails now.
     """
-    lacking = [result for result in results if not _has_models(problem, result)]
+    by_id = {result.candidate.trial_id: result for result in results}  # a model may be asked for more than once
+    lacking = [result for result in by_id.values() if not _has_models(problem, result)]
     for result in lacking:
         for fold in range(result.asked):
             again = run_fold(problem, result.candidate, fold, allotment=Allotment(), seconds=None)
@@ -62,4 +66,4 @@ def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str
 def _has_models(problem: Problem, result: TrialResult) -> bool:
     """Whether all fold models of a candidate are on disk."""
     folders = (fold_folder(problem.folder, result.candidate.trial_id, fold) for fold in range(result.asked))
-    return all(any(path.name != PREDICTIONS for path in folder.iterdir()) for folder in folders)
+    return all((folder / CLASSES).exists() for folder in folders)

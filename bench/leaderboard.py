@@ -146,10 +146,10 @@ def _board(
 
 
 def rescore(folder: Path, name: str) -> Leaderboard:
-    """A run's board ordered by another metric: from its own columns, or for a custom metric from stored predictions.
+    """A run's board ordered by another metric, from stored predictions; rows that it cannot score lose their rank.
 
     Raises:
-        RequestError: no such metric, or it does not fit the task.
+        RequestError: no such metric, or it does not fit the task or its target.
     """
     board, metric = load_leaderboard(folder), get_metric(name)
     fit_for(metric, board.kind, folder.name)
@@ -172,13 +172,17 @@ def _stored_scores(folder: Path, board: Leaderboard, metric: Metric) -> dict[str
     splits = load_splits(folder / "splits.npz")
     y: Array = np.load(folder / TARGETS, allow_pickle=False)
     classes = read_json(folder / "dataset.json")["labels"]
+    known = np.delete(y, splits.test)
+    metric.check_target(known)
+    metric.probe(known, board.kind, classes)
     labels = look(folder, f"leaderboard by {metric.name}") if len(splits.test) else None
     scores: dict[str, dict[str, float | None]] = {}
     for row in board.frame.filter(pl.col("rank").is_not_null()).to_dicts():
         stored = [read_predictions(fold_folder(folder, row["trial_id"], k)) for k in range(len(splits.folds))]
         cv = [metric.score(y[f.valid], valid, classes) for f, (valid, _) in zip(splits.folds, stored, strict=True)]
         test = None if labels is None else metric.score(labels, np.mean([t for _, t in stored], axis=0), classes)
-        scores[row["trial_id"]] = _NO_SCORES | {"cv_mean": float(np.mean(cv)), "cv_std": _spread(cv), "test": test}
+        found = {"cv_mean": _number(np.mean(cv)), "cv_std": _spread(cv), "test": _number(test)}
+        scores[row["trial_id"]] = _NO_SCORES | found
     return scores
 
 
@@ -197,7 +201,7 @@ def _row(
         "status": result.status,
         "folds_ok": len(ok),
         "folds_asked": result.asked,
-        "cv_mean": result.mean if ok else None,
+        "cv_mean": _number(result.mean),
         "cv_std": _spread(result.scores),
         "fit_seconds": sum(fold.fit_seconds for fold in ok),
         "predict_seconds": sum(fold.predict_seconds for fold in ok),
@@ -207,15 +211,20 @@ def _row(
         "reason": result.reason,
     }
     for metric in metrics:
-        row[f"cv_{metric.name}"] = float(np.mean([fold.scores[metric.name] for fold in ok])) if ok else None
+        row[f"cv_{metric.name}"] = _number(np.mean([fold.scores[metric.name] for fold in ok])) if ok else None
     if result.status == "ok" and labels is not None and resamples is not None:
         row |= _test_scores(problem, test_prediction(problem, result), metrics, labels, resamples)
     return row
 
 
+def _number(score: float | np.floating[Any] | None) -> float | None:
+    """A score, or None where these rows do not define it."""
+    return None if score is None or np.isnan(score) else float(score)
+
+
 def _spread(scores: Sequence[float]) -> float | None:
     """Sample standard deviation over folds."""
-    return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+    return _number(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
 
 def test_prediction(problem: Problem, result: TrialResult) -> Array:
@@ -224,6 +233,11 @@ def test_prediction(problem: Problem, result: TrialResult) -> Array:
     folds = [read_predictions(fold_folder(problem.folder, trial_id, f))[1] for f in range(result.asked)]
     mean: Array = np.mean(folds, axis=0)
     return mean
+
+
+def tested(problem: Problem, result: TrialResult, purpose: str) -> tuple[Array, Array]:
+    """Sealed test labels and what a row of the board predicts for them; ``purpose`` is written down with the look."""
+    return look(problem.folder, purpose), test_prediction(problem, result)
 
 
 def oof_prediction(problem: Problem, result: TrialResult) -> tuple[Array, Array]:
@@ -249,8 +263,5 @@ def _test_scores(
 
     low, high = bootstrap_interval(score, resamples, level=_LEVEL)
     scores = {f"test_{m.name}": m.score(labels, prediction, task.classes) for m in metrics}
-    return scores | {
-        "test": task.metric.score(labels, prediction, task.classes),
-        "test_low": low,
-        "test_high": high,
-    }
+    scores |= {"test": task.metric.score(labels, prediction, task.classes), "test_low": low, "test_high": high}
+    return {name: _number(score) for name, score in scores.items()}

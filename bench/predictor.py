@@ -24,7 +24,7 @@ from bench.combine import Combiner, WeightedMean, combiner_from_dict
 from bench.dataset import Schema, to_frame
 from bench.ensemble import Ensemble
 from bench.errors import RequestError, StoreError, choices, nearest
-from bench.family import Estimator, discover
+from bench.family import Estimator, get_family
 from bench.fold_data import recipe_folder, recipe_key
 from bench.identity import file_digest
 from bench.metric import Array, TaskKind
@@ -36,6 +36,7 @@ from bench.trial import TrialResult, read_classes, spread
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.utils import Tags
 
 FORMAT = 1
 _EXAMPLE_ROWS = 5
@@ -50,7 +51,7 @@ class _Model:
 
 
 class Predictor:
-    """Predicts with the models of one folder; compatible with scikit-learn's estimators.
+    """Predicts with the models of one folder; scikit-learn's scorers and inspection take it for a fitted estimator.
 
     ``X`` may be a polars or pandas frame. Columns are matched by name: extra ones are left out, missing ones are an
     error, other types are read as the column's kind where every value allows it.
@@ -86,23 +87,31 @@ class Predictor:
 
     @property
     def classes_(self) -> Array:
-        """Class labels in the order of the probability columns; empty in regression."""
-        return np.array(self._classes)
+        """Class labels, sorted as scikit-learn's are, in the order of the probability columns; empty in regression."""
+        return np.array(sorted(self._classes))
 
     def predict(self, X: "pl.DataFrame | pd.DataFrame", model: str | None = None) -> Array:
         """Predict labels [n_rows], or values in regression."""
         prediction = self._raw(X, model)
-        return prediction if self.task == "regression" else self.classes_[prediction.argmax(axis=1)]
+        return prediction if self.task == "regression" else np.array(self._classes)[prediction.argmax(axis=1)]
 
     def predict_proba(self, X: "pl.DataFrame | pd.DataFrame", model: str | None = None) -> Array:
-        """Predict probabilities [n_rows, n_classes].
+        """Predict probabilities [n_rows, n_classes], their columns in the order of ``classes_``.
 
         Raises:
             RequestError: the task is regression.
         """
         if self.task == "regression":
             raise RequestError("predict_proba needs a classification task; this predictor is for regression.")
-        return self._raw(X, model)
+        order = sorted(range(len(self._classes)), key=self._classes.__getitem__)
+        return self._raw(X, model)[:, order]
+
+    def __sklearn_tags__(self) -> "Tags":
+        from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
+
+        if self.task == "regression":
+            return Tags("regressor", TargetTags(required=False), regressor_tags=RegressorTags())
+        return Tags("classifier", TargetTags(required=False), classifier_tags=ClassifierTags())
 
     def predict_frame(self, X: "pl.DataFrame | pd.DataFrame", model: str | None = None) -> pl.DataFrame:
         """Predict a table: ``prediction``, and for classes ``probability_<label>`` a class, spelled by Python's str."""
@@ -138,6 +147,8 @@ class Predictor:
         encoded: dict[str, Encoded] = {}
         shape = (frame.height,) if self.task == "regression" else (frame.height, len(self._classes))
         idle = np.zeros(shape)
+        if frame.is_empty():
+            return idle
         parts = [
             idle if weight == 0 else self._member(trial, fold, frame, encoded)
             for trial, weight in zip(model.trials, model.combiner.weights, strict=True)
@@ -170,8 +181,8 @@ class Predictor:
         """Read a fitted fold model, once, with the classes that it knows."""
         if (trial, fold) not in self._loaded:
             folder = fold_folder(self._folder, trial, fold)
-            family = discover()[self._trials[trial]["family"]]
-            self._loaded[trial, fold] = family.load(folder), read_classes(folder)
+            load = get_family(self._trials[trial]["family"]).load
+            self._loaded[trial, fold] = load(folder), read_classes(folder)
         estimator, present = self._loaded[trial, fold]
         return estimator, present
 
@@ -184,7 +195,10 @@ def load_predictor(folder: Path | str) -> Predictor:
 
 def _verify(folder: Path) -> None:
     """Check every file against the manifest."""
-    manifest = read_json(folder / "manifest.json")["files"]
+    content = read_json(folder / "manifest.json")
+    manifest = content.get("files") if isinstance(content, dict) else None
+    if not isinstance(manifest, dict) or "predictor.json" not in manifest:
+        raise StoreError(f"{folder} must have a manifest that lists its files. Run the same `bench run` again.")
     for name, expected in manifest.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file() or file_digest(path) != expected:
@@ -231,7 +245,7 @@ def write_predictor(
 
 def _copy_trial(problem: Problem, trial: TrialResult, target: Path) -> None:
     """Link a trial's fold models and their recipes into the new folder; predictions stay behind."""
-    name = discover()[trial.candidate.family].recipe
+    name = get_family(trial.candidate.family).recipe
     for fold in range(trial.asked):
         source = fold_folder(problem.folder, trial.candidate.trial_id, fold)
         _link(source, fold_folder(target, trial.candidate.trial_id, fold), leave_out=PREDICTIONS)
@@ -256,7 +270,6 @@ def _description(
     problem: Problem, trials: Mapping[str, TrialResult], models: dict[str, Any], default: str
 ) -> dict[str, Any]:
     """What predictor.json holds."""
-    families = discover()
     return {
         "format": FORMAT,
         "task": problem.task.kind,
@@ -270,7 +283,7 @@ def _description(
             trial_id: {
                 "family": result.candidate.family,
                 "params": dict(result.candidate.params),
-                "recipe": recipe_key(families[result.candidate.family].recipe),
+                "recipe": recipe_key(get_family(result.candidate.family).recipe),
                 "folds": result.asked,
             }
             for trial_id, result in trials.items()

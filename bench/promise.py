@@ -13,16 +13,22 @@ import numpy as np
 from bench.metric import Metric
 from bench.trial import TrialResult
 
-#: Spread that is assumed before a family has shown its own, as a share of the gap between the worst and the best.
-_PRIOR_SPREAD = 0.05
+#: Spread that is assumed before a family has shown its own, as a share of the gap between the median family's best
+#: candidate and the best of all (the worst would be the dummy, beside which all families look alike).
+_PRIOR_SPREAD = 0.1
 
 
 @dataclass
 class FamilyRecord:
-    """What a family's candidates reached: ``errors`` are mean errors (lower is better) of those with all folds."""
+    """What a family's candidates reached: ``errors`` are mean errors (lower is better) of those with all folds.
+
+    ``fold_seconds`` is how long a worker was busy with each fold that went well, ``late_seconds`` with each that ran out
+    of time, and would have taken longer.
+    """
 
     errors: list[float] = field(default_factory=list)
     fold_seconds: list[float] = field(default_factory=list)
+    late_seconds: list[float] = field(default_factory=list)
     incumbent: tuple[float, ...] | None = None
     tried: int = 0
     failures: int = 0
@@ -31,12 +37,14 @@ class FamilyRecord:
     @property
     def seconds_a_fold(self) -> float | None:
         """Mean seconds a worker was busy with a fold; None before the first."""
-        return float(np.mean(self.fold_seconds)) if self.fold_seconds else None
+        known = self.fold_seconds + self.late_seconds
+        return float(np.mean(known)) if known else None
 
     def add(self, result: TrialResult, metric: Metric) -> None:
         """Take in a closed candidate."""
         self.tried += 1
         self.fold_seconds += [fold.busy_seconds for fold in result.folds if fold.status == "ok"]
+        self.late_seconds += [fold.busy_seconds for fold in result.folds if fold.status == "timeout" and fold.busy_seconds]
         self.failures = 0 if result.status in ("ok", "pruned") else self.failures + 1
         if result.status != "ok":
             return
@@ -62,7 +70,7 @@ def expected_gain(records: Mapping[str, FamilyRecord], name: str, *, timed: bool
     if not record.errors:
         return 0.0
     best = min(min(errors) for errors in known)
-    prior = _PRIOR_SPREAD * (max(max(errors) for errors in known) - best) + 1e-12
+    prior = _PRIOR_SPREAD * (float(np.median([min(errors) for errors in known])) - best) + 1e-12
     errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
     spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))
     cost = (record.seconds_a_fold or 1e-3) if timed else 1.0

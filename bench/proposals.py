@@ -5,6 +5,8 @@ family promises the largest gain (see `bench.promise`), with parameters from its
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bench.candidate import Candidate, Origin
 from bench.family import Family
 from bench.identity import digest, seed_for
@@ -55,6 +57,21 @@ class Proposals:
     def record(self, family: str) -> FamilyRecord:
         """What is known about a family."""
         return self._records[family]
+
+    def seconds_a_fold(self, family: str) -> float | None:
+        """What a fold of a family takes: as measured, else as its cost foretells from folds of others that went well.
+
+        None while neither is known. Baselines foretell nothing: they take no time to speak of.
+        """
+        measured = self._records[family].seconds_a_fold
+        if measured is not None or self._members[family].family.baseline:
+            return measured
+        units = [
+            float(np.mean(seconds)) / member.family.cost
+            for name, member in self._members.items()
+            if not member.family.baseline and (seconds := self._records[name].fold_seconds)
+        ]
+        return self._members[family].family.cost * float(np.median(units)) if units else None
 
     def propose(self, *, affordable: Callable[[str], bool], timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
@@ -136,14 +153,22 @@ class Proposals:
         self._count[candidate.family] = max(self._count[candidate.family], candidate.number + 1)
         self._seen.add(digest(candidate.family, dict(candidate.params)))
 
-    def take_up(self, candidate: Candidate) -> None:
-        """Count a candidate of an earlier session of the same run as proposed."""
+    def take_up(self, candidate: Candidate) -> bool:
+        """Count a candidate of an earlier session of the same run as proposed.
+
+        False, and nothing is counted, when it is not what would be fitted now: its family no longer takes part, or
+        what decides the trial's identity, such as the version of a library, has changed since.
+        """
+        member = self._members.get(candidate.family)
+        if member is None or member.identify(candidate.params, candidate.seed) != candidate.trial_id:
+            return False
         self._note(candidate)
         move = (candidate.family, candidate.origin)
         if move in self._opening:
             self._opening.remove(move)
         if candidate.origin == "tuned":
-            self._members[candidate.family].study.skip_ask()
+            member.study.skip_ask()
+        return True
 
     def learn(self, result: TrialResult) -> bool:
         """Take in a closed candidate; True when its family is given up for it."""

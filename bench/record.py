@@ -12,13 +12,12 @@ from bench.ensemble import Ensemble
 from bench.environment import environment
 from bench.explain import analyse, permutation_importance
 from bench.identity import seed_for
-from bench.leaderboard import TARGETS, oof_prediction, test_prediction
+from bench.leaderboard import TARGETS, oof_prediction, tested
 from bench.metric import Array
 from bench.predictor import Predictor
 from bench.problem import Problem
 from bench.progress import Progress
 from bench.resources import Machine
-from bench.sealed import look
 from bench.spec import RunSpec
 from bench.split import Splits, save_splits
 from bench.store import replacing, write_json, write_text
@@ -136,8 +135,7 @@ class Record:
             "importance": _importance(problem, predictor, seconds),
         }
         if len(problem.splits.test):
-            labels = look(problem.folder, "report")
-            content["test"] = analyse(labels, test_prediction(problem, best), kind=task.kind, classes=task.classes)
+            content["test"] = analyse(*tested(problem, best, "report"), kind=task.kind, classes=task.classes)
         write_json(problem.folder / "analysis.json", content)
 
 

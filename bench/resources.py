@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.errors import RequestError
 
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_GROUPS = Path("/proc/self/cgroup")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
@@ -68,13 +69,31 @@ def _read_number(path: Path, field: int = 0) -> int | None:
     return int(text) if text.lstrip("-").isdigit() else None
 
 
+def _groups(controller: str) -> Iterator[Path]:
+    """Folders of the control groups this process is in, by both versions: its own and all above it.
+
+    A container may see its own group as the root, whatever the kernel says it is called; folders may be absent.
+    """
+    yield from (_CGROUP, _CGROUP / controller)
+    with contextlib.suppress(OSError):
+        for line in _OWN_GROUPS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and controller not in controllers.split(","):
+                continue
+            own = (_CGROUP / controller if controllers else _CGROUP) / path.lstrip("/")
+            yield from (own, *(parent for parent in own.parents if _CGROUP in parent.parents))
+
+
 def _cgroup_cpus() -> float | None:
-    """CPU quota of this control group (version 2, then 1), in cores; None without one."""
-    quota, period = _read_number(_CGROUP / "cpu.max"), _read_number(_CGROUP / "cpu.max", 1)
-    if quota is None:
-        quota = _read_number(_CGROUP / "cpu/cpu.cfs_quota_us")
-        period = _read_number(_CGROUP / "cpu/cpu.cfs_period_us")
-    return quota / period if quota and period and quota > 0 else None
+    """The smallest CPU quota of this process's control groups, in cores; None without one."""
+    quotas = []
+    for group in _groups("cpu"):
+        quota, period = _read_number(group / "cpu.max"), _read_number(group / "cpu.max", 1)
+        if quota is None:
+            quota, period = _read_number(group / "cpu.cfs_quota_us"), _read_number(group / "cpu.cfs_period_us")
+        if quota and period and quota > 0:
+            quotas.append(quota / period)
+    return min(quotas, default=None)
 
 
 def available_cpus() -> tuple[int, str]:
@@ -93,8 +112,8 @@ def available_cpus() -> tuple[int, str]:
 def available_memory() -> int:
     """Bytes of memory this process may use: the machine's, or the control group's limit when that is smaller."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = [_read_number(_CGROUP / "memory.max"), _read_number(_CGROUP / "memory/memory.limit_in_bytes")]
-    return min([total, *(limit for limit in limits if limit)])
+    files = (group / name for group in _groups("memory") for name in ("memory.max", "memory.limit_in_bytes"))
+    return min([total, *(limit for limit in map(_read_number, files) if limit)])
 
 
 def available_gpus() -> int:

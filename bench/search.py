@@ -9,8 +9,11 @@ so that incumbents are frozen meanwhile, and nothing measured decides anything: 
 candidates whatever the number of workers, the engine or interruptions.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import itemgetter
 from typing import Protocol
 
 from bench.budget import BATCH, Plan
@@ -25,8 +28,8 @@ _BASELINE_SECONDS = 3.0
 _LEAST_SECONDS = 0.5
 #: Probability of being worse than the family's best above which a candidate is given up.
 _GIVE_UP = 0.9
-#: Share of the time left that one fold of a family of unknown cost may take.
-_FIRST_SHARE = 0.25
+#: Share of the time left that a candidate may take whose own cost is not known yet.
+_UNKNOWN_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +110,7 @@ class Search:
         self._n_folds, self._rungs = n_folds, rungs(n_folds)
         self._open: list[_Open] = []
         self._waiting: list[tuple[int, TrialResult]] = []
-        self._closed: list[TrialResult] = []
+        self._closed: list[tuple[int, TrialResult]] = []
         self._proposed = 0
         self._stopped = False
         past = list(past)
@@ -150,13 +153,13 @@ class Search:
 
     def results(self) -> tuple[TrialResult, ...]:
         """All candidates in the order of their proposal; those under way count as cut off by the end of the search."""
-        placed = list(self._waiting)
+        placed = self._closed + self._waiting
         for entry in self._open:
             if not entry.results and not entry.handed:
                 continue  # proposed, never begun
             reason = f"the search ended after {len(entry.results)} of {self._n_folds} folds"
             placed.append((entry.place, self._result(entry, "timeout", reason)))
-        return tuple(self._closed) + tuple(result for _, result in sorted(placed, key=lambda pair: pair[0]))
+        return tuple(result for _, result in sorted(placed, key=itemgetter(0)))
 
     def _hand_out(self, entry: _Open) -> Work | None:
         """Give out the next fold of a candidate's current rung, if there is one and time for it."""
@@ -170,13 +173,17 @@ class Search:
         return Work(candidate=entry.candidate, fold=missing[0], seconds=seconds)
 
     def _seconds_for(self, entry: _Open) -> float | None:
-        """How long a fit may take: all that is left, or a share of it while the cost is unknown."""
+        """How long a fit may take: all that is left, or until a candidate's own cost is known a share of it."""
         if self._counted:
             return None
         left = self._plan.search.left
         if entry.candidate.origin == "baseline":
             return max(left, _BASELINE_SECONDS)
-        return left if self._cost(entry) is not None else _FIRST_SHARE * left
+        return left if entry.results else self._first_fold_seconds()
+
+    def _first_fold_seconds(self) -> float:
+        """What a first fold may take, so that the whole candidate stays within its share of the time left."""
+        return _UNKNOWN_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
 
     def _cost(self, entry: _Open) -> float | None:
         """Seconds a fold, from the candidate's own folds, else from its family's; None while neither is known."""
@@ -188,20 +195,29 @@ class Search:
         """Say why a candidate cannot be finished before the search ends; empty when it can."""
         if self._counted or entry.candidate.origin == "baseline" or not (cost := self._cost(entry)):
             return ""
-        missing = self._n_folds - len(entry.results)
-        needed, left = cost * missing / self._plan.slots, self._plan.search.left
-        return (
-            f"its other {missing} folds would take {needed:.0f} s, {max(left, 0):.0f} s are left"
-            if needed > left
-            else ""
-        )
+        begun = len(entry.results) + len(entry.handed)
+        needed, left = self._seconds_needed(cost, begun), self._plan.search.left
+        if needed <= left:
+            return ""
+        return f"its other {self._n_folds - begun} folds would take {needed:.0f} s, {max(left, 0):.0f} s are left"
+
+    def _seconds_needed(self, cost: float, begun: int) -> float:
+        """Wall clock that all folds after the first ``begun`` take at least: each rung waits for the one before it."""
+        ends = [begun, *(size for size in self._rungs if size > begun)]
+        return cost * sum(math.ceil((end - start) / self._plan.slots) for start, end in pairwise(ends))
 
     def _affordable(self, family: str) -> bool:
-        """Whether a family's candidate, at its measured cost, still ends before the search does."""
+        """Whether a family's candidate, at its measured or foretold cost, still ends before the search does.
+
+        A foretold cost leaves room for being wrong. While none is known: whether a first fold could be handed out.
+        """
         if self._counted:
             return True
-        cost = self._proposals.record(family).seconds_a_fold or _LEAST_SECONDS
-        return cost * self._n_folds / self._plan.slots < self._plan.search.left
+        left, cost = self._plan.search.left, self._proposals.seconds_a_fold(family)
+        if cost is None:
+            return self._first_fold_seconds() > _LEAST_SECONDS
+        measured = self._proposals.record(family).seconds_a_fold is not None
+        return self._seconds_needed(cost, 0) < (left if measured else _UNKNOWN_SHARE * left)
 
     def _propose(self) -> bool:
         """Open one candidate, or in a counted run the next batch; False when there is none to open now."""
@@ -220,7 +236,7 @@ class Search:
     def _over(self) -> bool:
         """Whether it is too late for another candidate; baselines go on until one of them is through."""
         if self._proposals.baseline_is_next:
-            return self._plan.total.passed and any(result.status == "ok" for result in self._closed)
+            return self._plan.total.passed and any(result.status == "ok" for _, result in self._closed)
         return self._plan.search.left < _LEAST_SECONDS
 
     def _open_next(self) -> _Open | None:
@@ -238,8 +254,9 @@ class Search:
         return entry
 
     def _take_up(self, past: Past) -> None:
-        """Take up a candidate of an earlier session where it was left."""
-        self._proposals.take_up(past.candidate)
+        """Take up a candidate of an earlier session where it was left, unless this session would fit it otherwise."""
+        if not self._proposals.take_up(past.candidate):
+            return
         entry = self._start(past.candidate)
         if past.status is None:
             self._reuse(entry)
@@ -301,8 +318,8 @@ class Search:
 
     def _learn(self) -> None:
         """Learn from the closed candidates, in the order of their proposal."""
-        for _, result in sorted(self._waiting, key=lambda pair: pair[0]):
-            self._closed.append(result)
+        for place, result in sorted(self._waiting, key=itemgetter(0)):
+            self._closed.append((place, result))
             if self._proposals.learn(result):
                 for observer in self._observers:
                     observer.benched(result.candidate.family, result.reason)

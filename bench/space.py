@@ -52,6 +52,7 @@ class Parameter:
             values = [self.low * (self.high / self.low) ** fraction for fraction in fractions]
         else:
             values = [self.low + (self.high - self.low) * fraction for fraction in fractions]
+        values[-1] = self.high  # rounding may have passed it
         if self.type == "int":
             return tuple(dict.fromkeys(round(value) for value in values))
         return tuple(values)

@@ -26,6 +26,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "sampler": ("tpe", "random", "grid"),
     "engine": ("ray", "tune", "local"),
 }
+_TEXTS = ("dataset", "target", "metric", "positive_class", "test", "group", "time", "output")
 #: Keys that change how a run is carried out, or how much of it, but never what one of its results is.
 _NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track"})
 
@@ -60,14 +61,17 @@ class RunSpec:
     track: bool = True
 
     def identity(self) -> dict[str, Any]:
-        """The part that decides what a result is."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_IDENTITY}
+        """The part that decides what a result is; the order in which families are named does not."""
+        content = {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_IDENTITY}
+        return content | {"families": sorted(set(self.families))}
 
     def to_yaml(self) -> str:
         """Spell the request as a file that ``--config`` reads."""
         content = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
         if self.budget is not None:
-            content["budget"] = f"{self.budget:g}s"
+            content["budget"] = f"{self.budget:.15g}s"
+        if self.test is not None:  # which leaves no meaning to the other
+            del content["test_size"]
         text: str = yaml.safe_dump({name: v for name, v in content.items() if v not in (None, [])}, sort_keys=False)
         return text
 
@@ -81,7 +85,7 @@ def parse_duration(text: str | float) -> float:
     Raises:
         RequestError: not a positive duration.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", str(text))
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smh]?)\s*", str(text))
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
     if seconds <= 0:
         raise RequestError(f"--budget must be a positive duration such as 60s, 10m or 2h, got {text!r}.")
@@ -102,6 +106,11 @@ def _require_number(content: Mapping[str, Any], name: str, low: float, high: flo
 
 def _check(content: Mapping[str, Any]) -> None:
     """Check single values and combinations."""
+    for name in _TEXTS:
+        if not isinstance(content.get(name, ""), str):
+            raise RequestError(f"--{name.replace('_', '-')} must be text, got {content[name]!r}. Put it in quotes.")
+    if not isinstance(content.get("track", True), bool):
+        raise RequestError(f"track must be true or false, got {content['track']!r}.")
     for name, allowed in _CHOICES.items():
         if content.get(name) is not None and content[name] not in allowed:
             raise RequestError(f"--{name} must be one of {choices(allowed)}, got {content[name]!r}.")
@@ -136,10 +145,16 @@ def make_spec(**content: Any) -> RunSpec:
     elif "trials" in given:
         given["budget"] = None
     for name in ("families", "allow"):
-        if isinstance(given.get(name), str):
-            given[name] = [part.strip() for part in given[name].split(",") if part.strip()]
-        given[name] = tuple(given.get(name, ()))
+        given[name] = _names(name, given.get(name, ()))
     return RunSpec(**given)
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    """Read a list of names, or text that joins them by commas."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise RequestError(f"--{name} must be names joined by commas, or a list of names, got {value!r}.")
+    return tuple(part for text in texts for part in map(str.strip, text.split(",")) if part)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -149,14 +164,16 @@ def read_config(path: Path) -> dict[str, Any]:
         RequestError: the file cannot be read, is not a mapping, or holds an unknown key (named with its line).
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text) or {}
+        content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RequestError(f"--config must name a readable YAML file, got {str(path)!r}: {error}") from error
+    if content is None:
+        return {}
     if not isinstance(content, dict):
         raise RequestError(f"{path} must hold keys and values such as `metric: roc_auc`, got {type(content).__name__}.")
-    for key, _ in node.value if node is not None else ():
+    for key, _ in node.value:
         if str(key.value).replace("-", "_") not in FIELDS:
             hint = nearest(key.value, FIELDS)
             raise RequestError(

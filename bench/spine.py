@@ -4,10 +4,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.audit import audit
+from bench.audit import Audit, audit
 from bench.budget import plan
 from bench.dataset import load_dataset
-from bench.engine import Engine
+from bench.engine import Engine, at_work
 from bench.journal import Journal
 from bench.problem import make_problem
 from bench.progress import NullProgress, Progress
@@ -21,7 +21,7 @@ from bench.spec import RunSpec
 from bench.split import make_splits
 from bench.task import make_task
 from bench.track import NullTracker, TrackedTrials, Tracker
-from bench.wrap_up import conclude, track_outcome
+from bench.wrap_up import conclude, track_outcome, tracked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,7 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
     task = make_task(dataset, test=test, **asked)
     splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, seed=spec.seed)
     families, left_out = families_for(task, splits, spec.families)
+    Audit().require(spec.allow)  # wrong codes are told before there is a folder
     with open_session(spec, dataset, test, task, tools.stop, tools.clock) as session:
         if session.answered:
             progress.note(f"This run is complete: {session.folder}. A larger --budget or --trials goes on with it.")
@@ -65,25 +66,22 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
         findings = record.audit(audit(task, dataset, splits.test))
         findings.require(spec.allow)
         progress.stage("search")
-        tools.engine.start()
-        tools.tracker.start(session.folder, dataset.name, session.parameters(dataset, task))
-        journal = Journal(session.store, started_at=tools.clock.started_at)
-        cells = task.n_rows * task.features.width
-        spending = plan(spec, tools.machine, spent=session.spent + tools.clock.seconds, cells=cells)
-        progress.searching(spending, task.metric)
-        search = Search(
-            make_proposals(problem, families, spec, tools.machine),
-            metric=task.metric,
-            n_folds=len(splits.folds),
-            plan=spending,
-            observers=(journal, progress, TrackedTrials(tools.tracker)),
-            past=session.past,
-        )
-        try:
-            tools.engine.run(search, problem, tools.stop)
-        finally:
-            tools.engine.close()
-        board = conclude(problem, search.results(), record, findings, tested=tested, spending=spending)
+        with tracked(tools.tracker, session.folder, dataset.name, session.parameters(dataset, task)):
+            with at_work(tools.engine):
+                journal = Journal(session.store, started_at=tools.clock.started_at)
+                cells = task.n_rows * task.features.width
+                spending = plan(spec, tools.machine, spent=session.spent + tools.clock.seconds, cells=cells)
+                progress.searching(spending, task.metric)
+                search = Search(
+                    make_proposals(problem, families, spec, tools.machine),
+                    metric=task.metric,
+                    n_folds=len(splits.folds),
+                    plan=spending,
+                    observers=(journal, progress, TrackedTrials(tools.tracker)),
+                    past=session.past,
+                )
+                tools.engine.run(search, problem, tools.stop)
+            board = conclude(problem, search.results(), record, findings, tested=tested, spending=spending)
         track_outcome(tools.tracker, problem, board, spending, killed=tools.stop.is_set())
         session.finish(journal)
     return Run(folder=session.folder, interrupted=tools.stop.is_set())

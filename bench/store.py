@@ -39,23 +39,31 @@ def building(folder: Path) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes the place of ``folder`` when the block ends well."""
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(temporary, ignore_errors=True)
+    _remove(temporary, replaced)  # of a killed process that had the same number
     temporary.mkdir(parents=True)
     try:
         yield temporary
         with contextlib.suppress(FileNotFoundError):
             os.rename(folder, replaced)
-        with contextlib.suppress(OSError):  # another process put the same content there meanwhile
+        try:
             os.rename(temporary, folder)
+        except OSError:
+            if not folder.is_dir():  # else another process put the same content there meanwhile
+                raise
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
+        _remove(temporary, replaced)
+
+
+def _remove(*folders: Path) -> None:
+    """Delete folders, whether they are there or not."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file whole or not at all; what UTF-8 cannot spell (of odd file names) is written as ``\\udcNN``."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -98,40 +106,23 @@ class RunStore:
             StoreError: it cannot be written to, belongs to another run, or another process holds it.
         """
         self.folder = folder
-        try:
-            (folder / "trials").mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder)
-        except OSError as error:
-            raise StoreError(
-                f"the output folder must be writable, got {str(folder)!r}: {error.strerror or error}. "
-                "Choose another one with --output."
-            ) from error
-        self._claim(identity)
-        self._journal = _open_journal(folder / "journal.jsonl")
-
-    def _claim(self, identity: str) -> None:
-        """Mark a new folder as this run's; refuse one of another run or one that holds other things."""
-        path = self.folder / _IDENTITY
-        if path.exists():
-            if (found := read_json(path).get("identity")) != identity:
-                self.close()
+        with contextlib.ExitStack() as on_failure:
+            try:
+                _refuse_foreign(folder)
+                (folder / "trials").mkdir(parents=True, exist_ok=True)
+                self._lock = on_failure.enter_context(_lock(folder))
+                _claim(folder, identity)
+                self._journal = _open_journal(folder / "journal.jsonl")
+            except OSError as error:
                 raise StoreError(
-                    f"{self.folder} belongs to another run (identity {found}, this one is {identity}): its dataset, "
-                    "metric or another setting that decides results differs. Choose another folder with --output."
-                )
-            return
-        foreign = [entry.name for entry in self.folder.iterdir() if entry.name not in (".lock", "trials")]
-        if foreign:
-            self.close()
-            raise StoreError(
-                f"the output folder must be new, empty or of the same run; {self.folder} holds {foreign[0]!r}. "
-                "Choose another folder with --output."
-            )
-        write_json(path, {"identity": identity})
+                    f"the output folder must be writable, got {str(folder)!r}: {error.strerror or error}. "
+                    "Choose another one with --output."
+                ) from error
+            on_failure.pop_all()
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Add one line to the journal; it survives the end of this process at once."""
-        self._journal.write(json.dumps(_finite(event), ensure_ascii=False, allow_nan=False) + "\n")
+        self._journal.write(json.dumps(_finite(event), allow_nan=False) + "\n")
         self._journal.flush()
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -140,9 +131,8 @@ class RunStore:
 
     def close(self) -> None:
         """Let go of the folder."""
+        self._journal.close()
         self._lock.close()
-        if hasattr(self, "_journal"):
-            self._journal.close()
 
 
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:
@@ -151,6 +141,31 @@ def read_events(folder: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             if line.endswith("\n"):
                 yield json.loads(line)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds other things than a run, before anything is made in it."""
+    if not folder.exists() or (folder / _IDENTITY).exists():
+        return
+    names = sorted(entry.name for entry in folder.iterdir())
+    # A run that begins in another process has not yet got more than ``trials`` and hidden files.
+    if foreign := [name for name in names if name != "trials" and not name.startswith(".")]:
+        raise StoreError(
+            f"the output folder must be new, empty or of the same run; {folder} holds {foreign[0]!r}. "
+            "Choose another folder with --output."
+        )
+
+
+def _claim(folder: Path, identity: str) -> None:
+    """Mark a new folder as this run's; refuse one of another run."""
+    path = folder / _IDENTITY
+    if not path.exists():
+        write_json(path, {"identity": identity})
+    elif (found := read_json(path).get("identity")) != identity:
+        raise StoreError(
+            f"{folder} belongs to another run (identity {found}, this one is {identity}): its dataset, metric or "
+            "another setting that decides results differs. Choose another folder with --output."
+        )
 
 
 def _lock(folder: Path) -> IO[str]:

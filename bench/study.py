@@ -4,6 +4,7 @@ Suggestions come from a study in memory. Every outcome is also written to a jour
 `optuna-dashboard` opens; it is written anew when a run is resumed and never read back.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +82,9 @@ class FamilyStudy:
     def _shuffled_grid(self, space: Space) -> Iterator[Params]:
         """All points of the grid, in a seeded order."""
         axes = [parameter.grid(GRID_POINTS) for parameter in space.parameters]
-        size = int(np.prod([len(axis) for axis in axes]))
-        order = _permutation(size, seed_for(self._seed, "grid"))
-        names = [parameter.name for parameter in space.parameters]
         shape = [len(axis) for axis in axes]
+        order = _permutation(math.prod(shape), seed_for(self._seed, "grid"))
+        names = [parameter.name for parameter in space.parameters]
 
         def point(index: int) -> Params:
             at = np.unravel_index(index, shape)

@@ -5,7 +5,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,8 @@ from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
 
-_CLASSES = "classes.txt"
+CLASSES = "classes.txt"
+_OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "bad_alloc", "bad allocation")
 Status = Literal["ok", "pruned", "timeout", "out_of_memory", "error", "skipped"]
 
 
@@ -50,9 +51,19 @@ class FoldResult:
     worker: str = ""
 
     @classmethod
-    def failed(cls, trial_id: str, fold: int, status: Status, reason: str) -> "FoldResult":
+    def failed(
+        cls, trial_id: str, fold: int, status: Status, reason: str, *, busy_seconds: float = 0.0
+    ) -> "FoldResult":
         """Make the result of a fold that gave no score."""
-        return cls(trial_id=trial_id, fold=fold, status=status, reason=reason, scores={}, finished_at=time.time())
+        return cls(
+            trial_id=trial_id,
+            fold=fold,
+            status=status,
+            reason=reason,
+            scores={},
+            busy_seconds=busy_seconds,
+            finished_at=time.time(),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -60,8 +71,10 @@ class FoldResult:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "FoldResult":
-        """Read back what `to_dict` gave; other keys are left aside."""
-        return cls(**{name: content[name] for name in cls.__dataclass_fields__ if name in content})
+        """Read back what `to_dict` gave; other keys are left aside, and scores that JSON made null are NaN again."""
+        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
+        scores = {name: float("nan") if score is None else score for name, score in content["scores"].items()}
+        return cls(**known | {"scores": scores})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,17 +117,23 @@ def run_fold(
     started = time.perf_counter()
     _reset_peak_memory()
     folder = fold_folder(problem.folder, candidate.trial_id, fold)
+    allotment = replace(allotment, checkpoint=folder.with_name(f"{folder.name}.checkpoint"))
     try:
+        warm_up(discover()[candidate.family])  # first: only libraries that are loaded can be held to their threads
         with warnings.catch_warnings(), limit_threads(allotment.cpus):
             warnings.simplefilter("ignore")  # fits of bad parameters warn by the thousand; the score tells
             result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder)
     except DeadlineReached:
-        return FoldResult.failed(candidate.trial_id, fold, "timeout", f"not fitted within {seconds:.1f} s")
+        limit = "its time" if seconds is None else f"{seconds:.1f} s"
+        reason, busy = f"not fitted within {limit}", time.perf_counter() - started
+        return FoldResult.failed(candidate.trial_id, fold, "timeout", reason, busy_seconds=busy)
     except SkipError as skip:
         return FoldResult.failed(candidate.trial_id, fold, "skipped", str(skip))
     except MemoryError:
         return FoldResult.failed(candidate.trial_id, fold, "out_of_memory", "no memory was left for the fit")
-    except Exception as error:  # whatever a library raises is this fold's outcome, not the run's
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # whatever a library raises, panics of Rust's too, is this fold's outcome
         return FoldResult.failed(candidate.trial_id, fold, _status_of(error), _reason(error, folder))
     return FoldResult(
         **result,
@@ -128,12 +147,13 @@ def run_fold(
     )
 
 
-def _status_of(error: Exception) -> Status:
-    """Tell a GPU that is out of memory from other errors, without loading torch."""
-    return "out_of_memory" if type(error).__name__ == "OutOfMemoryError" else "error"
+def _status_of(error: BaseException) -> Status:
+    """Tell errors of libraries that ran out of memory, a GPU's or ours, from others, without loading the libraries."""
+    text = f"{type(error).__name__}: {error}".lower()
+    return "out_of_memory" if any(sign in text for sign in _OUT_OF_MEMORY) else "error"
 
 
-def _reason(error: Exception, folder: Path) -> str:
+def _reason(error: BaseException, folder: Path) -> str:
     """Keep the traceback in a file and say in one line what happened."""
     file = folder.parent / f"{folder.name}.traceback.txt"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +177,6 @@ def _fit_and_score(
         metric=task.metric.name,
         seed=seed_for(candidate.seed, "fold", fold),
     )
-    warm_up(family)
     estimator = family.build(settings)
     learn, watch = _training_parts(problem, family, data, rows.train, labels, fold)
     begun = time.perf_counter()
@@ -174,7 +193,7 @@ def _fit_and_score(
     with building(folder) as temporary:
         write_predictions(temporary, valid=valid, test=test)
         estimator.save(temporary)
-        write_text(temporary / _CLASSES, " ".join(map(str, present)))
+        write_text(temporary / CLASSES, " ".join(map(str, present)))
     scores[task.metric.name] = score
     return {"score": score, "scores": scores, "fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
 
@@ -226,7 +245,7 @@ def _predict(estimator: Estimator, X: Encoded, kind: str, present: Array, n_clas
 
 def read_classes(folder: Path) -> Array:
     """Read which of the task's class codes a stored fold model knows."""
-    return np.array((folder / _CLASSES).read_text().split(), dtype=np.int64)
+    return np.array((folder / CLASSES).read_text().split(), dtype=np.int64)
 
 
 def spread(probabilities: Array, present: Array, n_classes: int) -> Array:

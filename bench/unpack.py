@@ -1,8 +1,11 @@
 """Getting at any model of a finished run: those that were shipped, and any other row of the board on demand."""
 
+import contextlib
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from bench.dataset import FRAME, load_dataset
+from bench.dataset import FRAME, Dataset, load_dataset
 from bench.errors import DataError, RequestError, choices, nearest
 from bench.journal import read_past
 from bench.keep import ensure_models
@@ -11,26 +14,35 @@ from bench.predictor import Predictor, load_predictor, write_predictor
 from bench.problem import Problem, make_problem
 from bench.spec import RunSpec, make_spec, read_config
 from bench.split import load_splits
-from bench.store import read_events, read_json
+from bench.store import RunStore, read_events, read_json
 from bench.task import make_task
 from bench.trial import TrialResult
 
 
-def predictor_for(folder: Path, model: str | None = None) -> Predictor:
+def predictor_for(folder: Path, model: str | None, tell: Callable[[str], None]) -> Predictor:
     """Open a run's predictor; a model that was not shipped is taken from its trial, and fitted again if need be.
+
+    Args:
+        folder: the run folder.
+        model: a row of the board; None for the first.
+        tell: told in a sentence when the model had to be fitted again.
 
     Raises:
         RequestError: the board has no such model, or it was not scored on all folds.
         DataError: the model must be fitted again, and the run's data is gone or has changed.
+        StoreError: the folder holds no predictor, or another process works in it.
     """
     shipped = load_predictor(folder)
     if model is None or model in shipped.models:
         return shipped
     extra = folder / "predictors" / _trial_id(folder, model)
     if not (extra / "manifest.json").exists():
-        problem, result = _problem(folder), _result(folder, extra.name)
-        ensure_models(problem, [result])
-        write_predictor(problem, extra, [result], [], default=model)
+        with contextlib.closing(RunStore(folder, read_json(folder / "identity.json")["identity"])):
+            problem, result = _problem(folder), _result(folder, extra.name)
+            for name in ensure_models(problem, [result]):
+                tell(f"{name} was fitted again, as the models of all but the best few candidates are not kept.")
+            write_predictor(problem, extra, [result], [], default=model)
+            shutil.rmtree(folder / "cache", ignore_errors=True)
     return load_predictor(extra)
 
 
@@ -57,13 +69,7 @@ def _result(folder: Path, trial_id: str) -> TrialResult:
 def _problem(folder: Path) -> Problem:
     """Make the run's problem again from its request, its data and its splits."""
     spec: RunSpec = make_spec(**read_config(folder / "spec.yaml"))
-    wanted = read_json(folder / "dataset.json")["fingerprint"]
-    hint = "It is needed to fit again a model whose files were evicted."
-    if spec.dataset == FRAME:
-        raise DataError(f"the run's data was a frame that is not stored with it. {hint}")
-    dataset = load_dataset(spec.dataset)
-    if dataset.fingerprint != wanted:
-        raise DataError(f"the data of the run must be as it was, but {spec.dataset} has changed since. {hint}")
+    dataset = _data(folder, spec)
     test = load_dataset(spec.test) if spec.test else None
     asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
     task = make_task(dataset, test=test, **asked)
@@ -71,3 +77,17 @@ def _problem(folder: Path) -> Problem:
     return make_problem(
         task.sealed(splits.test), splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=folder
     )
+
+
+def _data(folder: Path, spec: RunSpec) -> Dataset:
+    """Read the run's data again."""
+    hint = "It is needed to fit a model again that was not kept."
+    if spec.dataset == FRAME:
+        raise DataError(f"the run's data was a frame, which is not stored with it. {hint}")
+    try:
+        dataset = load_dataset(spec.dataset)
+    except (DataError, RequestError) as error:
+        raise DataError(f"the run's data must be where it was, {spec.dataset!r}, but {error} {hint}") from error
+    if dataset.fingerprint != read_json(folder / "dataset.json")["fingerprint"]:
+        raise DataError(f"the run's data must be as it was, but {spec.dataset!r} has changed since. {hint}")
+    return dataset

@@ -1,6 +1,9 @@
 """From the search's results to what the user keeps: ensembles, leaderboard, predictor, report, tracked run."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from bench.audit import Audit
 from bench.budget import Plan
@@ -69,6 +72,17 @@ def _ship(
         record.decisions(f"{name} was fitted again: its models had been evicted by an earlier session.")
     write_predictor(problem, problem.folder / "predictor", [single], ensembles, default=best.candidate.name)
     return load_predictor(problem.folder)
+
+
+@contextlib.contextmanager
+def tracked(tracker: Tracker, folder: Path, name: str, params: dict[str, Any]) -> Iterator[None]:
+    """Open the tracker's record of this command; a block that raises leaves it marked as failed."""
+    tracker.start(folder, name, params)
+    try:
+        yield
+    except BaseException:
+        tracker.finish(folder, status="FAILED", metrics={}, seconds=_TRACKING_SECONDS)
+        raise
 
 
 def track_outcome(

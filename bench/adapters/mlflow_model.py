@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Types of columns, as they were read, that pandas has one spelling for.
 _TYPES = {"Float64": "double", "Float32": "double", "String": "string", "Boolean": "boolean"}
 #: What training and reporting need, and predicting does not.
-_NOT_FOR_PREDICTION = frozenset({"jinja2", "matplotlib", "optuna", "psutil", "ray", "rich", "typer"})
+_NOT_FOR_PREDICTION = frozenset({"jinja2", "optuna", "ray", "rich", "typer"})
 
 
 class PredictorModel:

@@ -104,7 +104,7 @@ class RayEngine:
                 del self._running[reference]
                 ray.kill(running.actor)
                 reason = f"hung past its {running.work.seconds:.1f} s and was killed"
-                search.tell(_failed(running.work, "timeout", reason))
+                search.tell(_failed(running.work, "timeout", reason, busy_seconds=running.work.seconds or 0.0))
 
     def _outcome(self, reference: Any, running: _Running) -> FoldResult:
         """Fetch a result; the death of a worker is one, too."""
@@ -122,6 +122,6 @@ class RayEngine:
         self._ray.stop()
 
 
-def _failed(work: Work, status: Status, reason: str) -> FoldResult:
+def _failed(work: Work, status: Status, reason: str, *, busy_seconds: float = 0.0) -> FoldResult:
     """Make the result of a fit whose worker is gone."""
-    return FoldResult.failed(work.candidate.trial_id, work.fold, status, reason)
+    return FoldResult.failed(work.candidate.trial_id, work.fold, status, reason, busy_seconds=busy_seconds)

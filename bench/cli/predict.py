@@ -25,10 +25,17 @@ def predict(
     writers = {".csv": "write_csv", ".parquet": "write_parquet", ".jsonl": "write_ndjson"}
     if output.suffix not in writers:
         raise RequestError(f"--output must end in {', '.join(writers)}, got {str(output)!r}.")
-    predictor = predictor_for(run, model)
+
+    def tell(sentence: str) -> None:
+        print(printable(sentence), file=sys.stderr)
+
+    predictor = predictor_for(run, model, tell)
     predictions = predictor.predict_frame(data, model)
     for note in predictor.notes:
-        print(printable(note), file=sys.stderr)
-    with replacing(output) as temporary:
-        getattr(predictions, writers[output.suffix])(temporary)
-    print(f"{predictions.height} predictions of {model or predictor.default}: {output}", file=sys.stderr)
+        tell(note)
+    try:
+        with replacing(output) as temporary:
+            getattr(predictions, writers[output.suffix])(temporary)
+    except OSError as error:
+        raise RequestError(f"--output must be a file that can be written, got {str(output)!r}: {error}.") from error
+    tell(f"{predictions.height} predictions of {model or predictor.default}: {output}")

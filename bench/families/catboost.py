@@ -132,6 +132,7 @@ FAMILY = Family(
     load=CatboostEstimator.load,
     libraries=("catboost",),
     imports=("catboost", "pandas"),
+    cost=12.0,
     order=110,
     watches=True,
     uses_gpu=True,

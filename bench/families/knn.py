@@ -12,7 +12,7 @@ from bench.recipes import Encoded
 from bench.resources import Deadline
 
 #: What is remembered is bounded in rows and in cells, since every prediction looks at all of it.
-_MAX_ROWS = 50_000
+_MAX_ROWS = 10_000
 _MAX_CELLS = 4_000_000
 #: Beyond these many features a tree prunes little, and comparing with every row is faster.
 _TREE_FEATURES = 12

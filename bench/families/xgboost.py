@@ -117,6 +117,7 @@ FAMILY = Family(
     load=XgboostEstimator.load,
     libraries=("xgboost",),
     imports=("xgboost",),
+    cost=1.2,
     order=120,
     watches=True,
     uses_gpu=True,

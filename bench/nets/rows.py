@@ -93,7 +93,7 @@ def make_loader(rows: Rows, order: BatchOrder, allotment: Allotment) -> DataLoad
     """Load batches of ``rows`` in ``order``.
 
     Workers and pinned memory pay where rows lie in the host's memory and a GPU waits for them. A CPU that trains gets
-    none: taking 256 rows by index costs some 20 microseconds, handing them over from another process twenty times that.
+    none: taking 256 rows by index costs 0.07 ms there, and 3 ms when another process hands them over.
     """
     copies = allotment.device == "cuda" and rows.numeric.device.type == "cpu"
     workers = min(_MAX_WORKERS, allotment.cpus - 1) if copies else 0

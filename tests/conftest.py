@@ -1,0 +1,134 @@
+"""Fixtures that many tests share: three finished runs, and small problems to fit folds of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import bench
+from bench import keep, wrap_up
+from bench.dataset import Dataset, load_dataset
+from bench.problem import Problem, make_problem
+from bench.result import Run
+from bench.sealed import seal
+from bench.split import Splits, make_splits
+from bench.store import read_json
+from bench.task import Task, make_task
+
+#: What the shared runs have in common: cheap families, few folds, one process, no tracking.
+CHEAP = {
+    "families": "linear,knn,decision_tree,naive_bayes",
+    "folds": 2,
+    "engine": "local",
+    "cpus": 1,
+    "track": False,
+    "quiet": True,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """A finished run with the data that it was made from."""
+
+    run: Run
+    dataset: Dataset
+    task: Task
+    splits: Splits
+
+    @property
+    def folder(self) -> Path:
+        return self.run.folder
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        return self.run.leaderboard.frame
+
+    @property
+    def ranked(self) -> list[dict]:
+        return self.frame.filter(pl.col("rank").is_not_null()).to_dicts()
+
+    @property
+    def problem(self) -> Problem:
+        """The problem as the run had it, its test labels blotted out."""
+        return make_problem(
+            self.task.sealed(self.splits.test),
+            self.splits,
+            fingerprint=self.dataset.fingerprint,
+            seed=0,
+            folder=self.folder,
+        )
+
+    @property
+    def features(self) -> pl.DataFrame:
+        return self.dataset.frame.drop(self.task.target)
+
+    @property
+    def test_features(self) -> pl.DataFrame:
+        return self.features[self.splits.test]
+
+
+def finish(dataset: str, folder: Path, **settings) -> Finished:
+    """Run on a built-in dataset, spending little time on what no test here looks at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wrap_up, "_IMPORTANCE_SECONDS", 0.1)
+        run = bench.run(dataset, output=folder, **CHEAP | settings)
+    loaded = load_dataset(dataset)
+    task = make_task(loaded, metric=read_json(folder / "dataset.json")["metric"])
+    return Finished(run=run, dataset=loaded, task=task, splits=make_splits(task, test_size=0.2, folds=2, seed=0))
+
+
+@pytest.fixture(scope="session")
+def binary(tmp_path_factory) -> Finished:
+    """Eight candidates on breast_cancer, text labels, with both ensembles."""
+    return finish("breast_cancer", tmp_path_factory.mktemp("runs") / "binary", trials=8)
+
+
+@pytest.fixture(scope="session")
+def multiclass(tmp_path_factory) -> Finished:
+    """Eight candidates on penguins, with gaps and categories; but for one a family, models are evicted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keep, "KEPT_A_FAMILY", 1)
+        return finish("penguins", tmp_path_factory.mktemp("runs") / "multiclass", trials=8)
+
+
+@pytest.fixture(scope="session")
+def regression(tmp_path_factory) -> Finished:
+    """Six candidates on diabetes."""
+    folder = tmp_path_factory.mktemp("runs") / "regression"
+    return finish("diabetes", folder, trials=6, families="linear,knn,decision_tree")
+
+
+def table(kind: str, rows: int = 120, seed: int = 0) -> pl.DataFrame:
+    """Two numbers, one of them with gaps, a category, and a target called ``y`` that follows from them."""
+    generator = np.random.default_rng(seed)
+    a, b = generator.normal(size=(2, rows))
+    colour = generator.choice(["red", "green", "blue"], rows)
+    signal = a + 0.5 * (colour == "red") + 0.3 * generator.normal(size=rows)
+    y = {
+        "regression": 10 * signal + 0.5,
+        "binary": np.where(signal > 0, "yes", "no"),
+        "multiclass": np.array(["low", "mid", "top"])[np.digitize(signal, [-0.5, 0.5])],
+    }[kind]
+    gaps = pl.Series(b).set(pl.Series(generator.random(rows) < 0.1), None)
+    return pl.DataFrame({"a": a, "b": gaps, "colour": colour, "y": y})
+
+
+@pytest.fixture
+def make_small(tmp_path) -> Callable[..., Problem]:
+    """Gives ``make(kind, frame=None, splits=None, **task)``: a sealed problem in a folder of its own."""
+    count = iter(range(1000))
+
+    def make(kind: str = "binary", *, frame: pl.DataFrame | None = None, splits: Splits | None = None, **asked):
+        dataset = load_dataset(table(kind) if frame is None else frame)
+        task = make_task(dataset, target="y", task=kind, **asked)
+        splits = splits or make_splits(task, test_size=0.2, folds=3, seed=0)
+        folder = tmp_path / f"problem-{next(count)}"
+        folder.mkdir()
+        seal(folder, task.y[splits.test])
+        sealed = task.sealed(splits.test)
+        return make_problem(sealed, splits, fingerprint=dataset.fingerprint, seed=0, folder=folder)
+
+    return make

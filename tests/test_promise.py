@@ -1,0 +1,64 @@
+"""Which family promises most."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.promise import FamilyRecord, _expected_improvement, expected_gain
+
+
+def record(errors, seconds=1.0):
+    return FamilyRecord(errors=list(errors), fold_seconds=[seconds] if seconds else [])
+
+
+def test_the_better_family_has_the_higher_gain():
+    records = {"good": record([0.20, 0.22, 0.25]), "bad": record([0.50, 0.52, 0.55])}
+    assert expected_gain(records, "good", timed=True) > 100 * expected_gain(records, "bad", timed=True) >= 0
+
+
+def test_the_cheaper_of_two_equal_families_has_the_higher_gain_in_proportion():
+    records = {"cheap": record([0.2, 0.3], 1.0), "dear": record([0.2, 0.3], 8.0)}
+    cheap, dear = (expected_gain(records, name, timed=True) for name in records)
+    assert cheap == pytest.approx(8 * dear)
+
+
+def test_time_counts_for_nothing_when_untimed():
+    records = {"cheap": record([0.2, 0.3], 1.0), "dear": record([0.2, 0.3], 8.0)}
+    assert expected_gain(records, "cheap", timed=False) == expected_gain(records, "dear", timed=False)
+
+
+def test_a_family_that_varies_more_promises_more():
+    records = {"steady": record([0.20, 0.21, 0.21, 0.21]), "wild": record([0.20, 0.28, 0.21, 0.30])}
+    records["steady"].errors[1] = 0.2101
+    assert expected_gain(records, "wild", timed=False) > expected_gain(records, "steady", timed=False)
+
+
+def test_a_family_without_a_whole_candidate_promises_nothing():
+    assert expected_gain({"a": record([]), "b": record([0.3])}, "a", timed=True) == 0.0
+    assert expected_gain({"a": record([])}, "a", timed=True) == 0.0
+
+
+def test_equal_errors_everywhere_are_no_division_by_zero():
+    records = {"a": record([0.3, 0.3]), "b": record([0.3], seconds=None)}
+    gains = [expected_gain(records, name, timed=True) for name in records]
+    assert all(math.isfinite(gain) and gain > 0 for gain in gains)
+
+
+def test_one_candidate_that_explodes_does_not_make_all_families_look_alike():
+    def ratio(lines):
+        records = {"good": record([0.20, 0.22], 5.0), "bad": record([0.50, 0.52], 1.0), "lines": record(lines, 0.1)}
+        return expected_gain(records, "good", timed=True) / max(1e-300, expected_gain(records, "bad", timed=True))
+
+    assert ratio([0.4, 1e6]) == pytest.approx(ratio([0.4]))
+
+
+@given(mean=st.floats(-5, 5), spread=st.floats(0.01, 5), best=st.floats(-5, 5))
+def test_expected_improvement_is_the_mean_of_what_is_won(mean, spread, best):
+    draws = mean + spread * np.random.default_rng(0).standard_normal(20_000)
+    expected = np.maximum(0, best - draws)
+    found = _expected_improvement(mean, spread, best)
+    assert found == pytest.approx(expected.mean(), abs=0.03 * spread + 4 * expected.std() / 141)
+    assert found >= 0

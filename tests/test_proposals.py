@@ -1,0 +1,155 @@
+"""What is proposed, apart from the search around it."""
+
+import pytest
+from search_fixture import FAMILIES, FOLDS, RMSE, fold_result, make_family, make_proposals, make_space
+
+from bench.candidate import Candidate
+from bench.promise import FamilyRecord
+from bench.proposals import MOST_FAILURES
+from bench.space import Parameter, Space
+from bench.trial import TrialResult
+
+
+def ended(candidate, score=1.0, *, status="ok", seconds=1.0, folds=FOLDS):
+    results = tuple(fold_result(candidate, fold, score, busy=seconds) for fold in range(folds))
+    return TrialResult(candidate=candidate, folds=results, asked=FOLDS, status=status)
+
+
+def take(proposals, n, *, learn=True, affordable=lambda name: True, **kwargs):
+    """Take candidates, each told to have gone well before the next."""
+    taken = []
+    while len(taken) < n and (candidate := proposals.propose(affordable=affordable, timed=False)) is not None:
+        taken.append(candidate)
+        if learn:
+            proposals.learn(ended(candidate, **kwargs))
+    return taken
+
+
+def test_cheap_and_strong_families_come_first_and_ties_go_by_name():
+    families = [make_family("b", order=2), make_family("c", order=1), make_family("a", order=2)]
+    assert [c.family for c in take(make_proposals(families), 3)] == ["c", "a", "b"]
+
+
+def test_baseline_is_next_until_all_baselines_are_proposed():
+    proposals = make_proposals([*FAMILIES, make_family("coin", baseline=True)])
+    seen = []
+    for _ in range(3):
+        seen.append(proposals.baseline_is_next)
+        proposals.propose(affordable=lambda name: True, timed=True)
+    assert seen == [True, True, False]
+
+
+def test_what_is_not_affordable_is_not_proposed_except_for_baselines():
+    taken = take(make_proposals(FAMILIES), 10, affordable=lambda name: name == "lines")
+    assert [c.family for c in taken[:3]] == ["naive", "lines", "lines"]
+    assert {c.family for c in taken[1:]} == {"lines"}
+
+
+def test_nothing_affordable_means_nothing_to_propose():
+    assert [c.family for c in take(make_proposals(FAMILIES), 10, affordable=lambda name: False)] == ["naive"]
+
+
+def test_a_point_is_not_tried_twice_and_a_family_without_fresh_points_is_exhausted():
+    flag = Parameter(name="flag", type="categorical", choices=(False, True))
+    space = Space(family="trees", parameters=(flag,), defaults={"flag": False}, portfolio=({"flag": False},))
+    proposals = make_proposals([make_family("trees")], spaces={"trees": space})
+    taken = take(proposals, 10)
+    assert [c.params for c in taken] == [{"flag": False}, {"flag": True}]
+    assert proposals.record("trees").exhausted
+
+
+def test_portfolio_and_suggestions_are_completed_by_the_defaults():
+    x = Parameter(name="x", type="float", low=0.0, high=1.0)
+    space = Space(family="trees", parameters=(x,), defaults={"x": 0.5, "rounds": 300}, portfolio=({"x": 0.1},))
+    taken = take(make_proposals([make_family("trees")], spaces={"trees": space}), 4)
+    assert all(c.params["rounds"] == 300 for c in taken)
+    assert [c.origin for c in taken] == ["default", "tuned", "portfolio", "tuned"]
+
+
+def test_a_family_is_given_up_after_failures_in_a_row():
+    proposals = make_proposals([make_family("trees")])
+    given_up = []
+    for _ in range(MOST_FAILURES):
+        candidate = proposals.propose(affordable=lambda name: True, timed=False)
+        given_up.append(proposals.learn(ended(candidate, status="error", folds=0)))
+    assert given_up == [False, False, True]
+    assert proposals.propose(affordable=lambda name: True, timed=False) is None
+    assert proposals.learn(ended(candidate, status="error", folds=0)) is False  # it is told once
+
+
+def test_the_same_seed_proposes_the_same_and_identities_differ():
+    def ids(seed):
+        return [c.trial_id for c in take(make_proposals(FAMILIES, seed=seed), 9)]
+
+    assert ids(3) == ids(3)
+    assert not set(ids(3)) & set(ids(4))
+    assert len(set(ids(3))) == 9
+
+
+def test_a_candidate_that_is_taken_up_is_not_proposed_again():
+    first = make_proposals(FAMILIES)
+    taken = take(first, 6)
+    second = make_proposals(FAMILIES)
+    assert all(second.take_up(c) for c in taken)
+    assert not second.baseline_is_next
+    more = take(second, 6)
+    assert [c.origin for c in more] == ["tuned"] * 6
+    assert {c.family for c in more[:2]} == {"boost", "lines"}  # trees had its first tuned one
+    assert not {c.trial_id for c in taken} & {c.trial_id for c in more}
+    assert not {(c.family, c.number) for c in taken} & {(c.family, c.number) for c in more}
+
+
+def test_a_stale_candidate_is_refused_and_its_move_is_made_again():
+    old = take(make_proposals(FAMILIES, library="1.0"), 2)
+    proposals = make_proposals(FAMILIES, library="2.0")
+    assert [proposals.take_up(c) for c in old] == [False, False]
+    stranger = Candidate(trial_id="?", family="gone", params={}, origin="default", number=0, seed=1)
+    assert proposals.take_up(stranger) is False
+    fresh = take(proposals, 2)
+    assert [(c.family, c.number, c.params) for c in fresh] == [(c.family, c.number, c.params) for c in old]
+
+
+def test_seconds_are_foretold_from_folds_that_went_well_elsewhere():
+    families = (make_family("naive", baseline=True), make_family("trees", order=1), make_family("boost", order=2))
+    proposals = make_proposals(families)
+    naive, trees, boost = take(proposals, 3, learn=False)
+    assert proposals.seconds_a_fold("boost") is None
+    proposals.learn(ended(naive, seconds=1e-3))
+    assert proposals.seconds_a_fold("boost") is None  # a baseline foretells nothing
+    proposals.learn(ended(trees, seconds=4.0))
+    assert proposals.seconds_a_fold("boost") == pytest.approx(4.0)
+    proposals.learn(ended(boost, seconds=7.0))
+    assert proposals.seconds_a_fold("boost") == pytest.approx(7.0)
+
+
+def test_a_fold_that_ran_out_of_time_makes_its_own_family_dear_and_no_other():
+    proposals = make_proposals([make_family("trees", order=1), make_family("boost", order=2)])
+    (trees,) = take(proposals, 1, learn=False)
+    late = fold_result(trees, 0, None, status="timeout", busy=100.0)
+    proposals.learn(TrialResult(candidate=trees, folds=(late,), asked=FOLDS, status="timeout"))
+    assert proposals.seconds_a_fold("trees") == pytest.approx(100.0)
+    assert proposals.seconds_a_fold("boost") is None
+
+
+def test_a_record_keeps_the_best_scores_as_incumbent():
+    candidate = Candidate(trial_id="t", family="trees", params={}, origin="default", number=0, seed=1)
+    record = FamilyRecord()
+    for score, status in ((3.0, "ok"), (1.0, "ok"), (2.0, "ok"), (0.5, "pruned")):
+        record.add(ended(candidate, score, status=status), RMSE)
+    assert record.incumbent == (1.0,) * FOLDS
+    assert record.errors == [3.0, 1.0, 2.0]
+    assert record.tried == 4
+
+
+def test_failures_are_counted_in_a_row():
+    candidate = Candidate(trial_id="t", family="trees", params={}, origin="default", number=0, seed=1)
+    record, counts = FamilyRecord(), []
+    for status in ("error", "timeout", "pruned", "skipped", "ok", "out_of_memory"):
+        record.add(ended(candidate, status=status), RMSE)
+        counts.append(record.failures)
+    assert counts == [1, 2, 0, 1, 0, 1]
+
+
+def test_spaces_without_parameters_are_not_tuned():
+    spaces = {"trees": make_space("trees", searched=False)}
+    assert [c.origin for c in take(make_proposals([make_family("trees")], spaces=spaces), 5)] == ["default"]

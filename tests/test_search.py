@@ -1,0 +1,548 @@
+"""The brain: what is fitted next, what goes on, what is given up; by count and by the clock."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from search_fixture import (
+    FAMILIES,
+    FOLDS,
+    Turned,
+    counted,
+    drive,
+    drive_timed,
+    fold_result,
+    make_family,
+    make_search,
+    make_space,
+    smooth,
+    timed,
+)
+
+from bench.identity import seed_for
+from bench.metric import get_metric
+from bench.search import Past, rungs
+
+ONE = (make_family("trees"),)
+
+
+def scored(candidate, fold):
+    return fold_result(candidate, fold, smooth(candidate, fold))
+
+
+def flaky(candidate, fold):
+    """Some candidates fail, on a fold of their own."""
+    if candidate.origin != "baseline" and seed_for(candidate.seed, "fails") % 5 == 0 and fold == candidate.seed % 3:
+        return fold_result(candidate, fold, None, status="error")
+    return scored(candidate, fold)
+
+
+def told(results):
+    """All that an outcome is, but for what is measured."""
+    return [
+        (r.candidate.to_dict(), r.status, r.reason, r.asked, [(f.fold, f.status, f.score) for f in r.folds])
+        for r in results
+    ]
+
+
+@pytest.mark.parametrize(
+    ("n_folds", "expected"), [(1, (1,)), (2, (2,)), (3, (2, 3)), (4, (2, 3, 4)), (5, (2, 3, 5)), (10, (2, 3, 5, 10))]
+)
+def test_rungs_end_with_all_folds(n_folds, expected):
+    assert rungs(n_folds) == expected
+
+
+# --- the order of moves -------------------------------------------------------------------------------------------
+
+
+def test_opening_moves_are_baselines_then_defaults_then_one_tuned_each():
+    families = (*FAMILIES, make_family("fixed", order=0))
+    search, watcher = make_search(counted(9), families=families, spaces={"fixed": make_space("fixed", searched=False)})
+    drive(search, scored)
+    assert [(c.family, c.origin) for c in watcher.opened_[:8]] == [
+        ("naive", "baseline"),
+        ("fixed", "default"),
+        ("trees", "default"),
+        ("boost", "default"),
+        ("lines", "default"),
+        ("trees", "tuned"),
+        ("boost", "tuned"),
+        ("lines", "tuned"),
+    ]
+    assert watcher.opened_[1].params == {}
+    assert watcher.opened_[2].params == {"x": 0.5}
+    assert watcher.opened_[8].family == "boost"  # the best by far
+
+
+def test_portfolio_comes_after_the_first_tuned_and_before_the_rest():
+    portfolio = {"trees": make_space("trees", portfolio=[{"x": 0.25}, {"x": 0.5}, {"x": 0.75}])}
+    search, watcher = make_search(counted(6), families=ONE, spaces=portfolio)
+    drive(search, scored)
+    assert [c.origin for c in watcher.opened_] == ["default", "tuned", "portfolio", "portfolio", "tuned", "tuned"]
+    assert [c.params["x"] for c in watcher.opened_ if c.origin == "portfolio"] == [0.25, 0.75]  # 0.5 is the default
+
+
+def test_folds_are_handed_out_in_order_and_once():
+    search, watcher = make_search(counted(1))
+    works = [search.next(), search.next()]
+    assert [(w.candidate.family, w.fold) for w in works] == [("naive", 0), ("naive", 1)]
+    assert search.next() is None  # the next rung waits for both
+    search.tell(scored(works[1].candidate, 1))
+    assert search.next() is None
+    search.tell(scored(works[0].candidate, 0))
+    third = search.next()
+    assert third.fold == 2
+    assert search.next() is None
+    search.tell(scored(third.candidate, 2))
+    assert [search.next().fold, search.next().fold] == [3, 4]
+    assert watcher.closed_ == []
+
+
+def test_candidates_are_numbered_and_the_first_two_of_a_family_are_patient():
+    search, watcher = make_search(counted(14))
+    drive(search, scored)
+    for family in FAMILIES:
+        mine = [c for c in watcher.opened_ if c.family == family.name]
+        assert [c.number for c in mine] == list(range(len(mine)))
+        assert [c.patient for c in mine] == [c.number < 2 for c in mine]
+    assert len({c.seed for c in watcher.opened_}) == 14
+
+
+# --- who goes on --------------------------------------------------------------------------------------------------
+
+
+def by_number(levels, sign=1.0):
+    """Scores that depend on a candidate's number alone, but for a little noise."""
+
+    def answer(candidate, fold):
+        noise = seed_for(candidate.seed, fold) % 100 / 1e4
+        return fold_result(candidate, fold, sign * (levels[min(candidate.number, len(levels) - 1)] + noise))
+
+    return answer
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("rmse", 1.0), ("r2", -1.0)])
+def test_a_clearly_worse_candidate_is_pruned_after_the_first_rung(metric, sign):
+    search, _ = make_search(counted(6), families=ONE, metric=get_metric(metric))
+    drive(search, by_number([1.0, 0.5, 0.5, 0.5, 0.9, 0.4], sign))
+    results = search.results()
+    assert [r.status for r in results] == ["ok", "ok", "ok", "ok", "pruned", "ok"]
+    assert [len(r.folds) for r in results] == [5, 5, 5, 5, 2, 5]
+    assert results[4].reason == "clearly worse than the best of its family on 2 folds"
+    assert results[4].asked == FOLDS
+
+
+def test_patient_candidates_are_never_pruned():
+    search, _ = make_search(timed(Turned(), 1e9), families=ONE)
+    answer = by_number([0.1, 5.0, 9.0])
+    for _ in range(12):
+        work = search.next()
+        search.tell(answer(work.candidate, work.fold))
+    assert [(r.status, len(r.folds)) for r in search.results()] == [("ok", 5), ("ok", 5), ("pruned", 2)]
+
+
+def test_incumbents_are_frozen_within_a_batch():
+    search, _ = make_search(counted(8), families=ONE)
+    drive(search, by_number([1.0, 0.5, 0.9]))
+    assert [r.status for r in search.results()] == ["ok"] * 4 + ["pruned"] * 4
+
+
+def test_a_candidate_is_weighed_against_its_own_family_only():
+    families = (make_family("good", order=0), make_family("bad", order=1))
+
+    def answer(candidate, fold):
+        return fold_result(candidate, fold, (0.1 if candidate.family == "good" else 9.0) + 0.001 * fold)
+
+    search, _ = make_search(counted(12), families=families)
+    drive(search, answer)
+    assert all(r.status == "ok" for r in search.results() if r.candidate.family == "bad")
+
+
+def test_a_failed_fold_closes_its_candidate_and_keeps_the_folds_that_went_well():
+    def answer(candidate, fold):
+        broken = candidate.family == "boost" and fold == 2
+        return fold_result(candidate, fold, None, status="out_of_memory") if broken else scored(candidate, fold)
+
+    search, watcher = make_search(counted(5))
+    drive(search, answer)
+    failed = next(r for r in search.results() if r.candidate.family == "boost")
+    assert (failed.status, failed.reason, len(failed.scores)) == ("out_of_memory", "it broke", 2)
+    assert [f.status for f in failed.folds] == ["ok", "ok", "out_of_memory"]
+    assert len(watcher.closed_) == 5
+
+
+def test_results_that_come_after_a_candidate_was_given_up_change_nothing():
+    search, watcher = make_search(timed(Turned(), 100, slots=2))
+    first, second = search.next(), search.next()
+    search.tell(fold_result(first.candidate, first.fold, None, status="error"))
+    before = told(search.results())
+    search.tell(scored(second.candidate, second.fold))
+    assert told(search.results()) == before
+    assert len(watcher.folded_) == 2  # though it is written down
+    assert len(watcher.closed_) == 1
+
+
+def test_three_failures_in_a_row_bench_a_family():
+    def answer(candidate, fold):
+        broken = candidate.family == "boost" and candidate.number >= 2
+        return fold_result(candidate, fold, None, status="error") if broken else scored(candidate, fold)
+
+    search, watcher = make_search(counted(28))
+    drive(search, answer)
+    failed = [r for r in search.results() if r.status == "error"]
+    assert watcher.benched_ == [("boost", "it broke")]
+    assert 3 <= len(failed) <= 6  # a batch that is under way is finished
+    assert len(watcher.opened_) == 28
+
+
+def test_a_family_without_any_success_is_tried_twice_only_while_others_promise_more():
+    def answer(candidate, fold):
+        broken = candidate.family == "boost"
+        return fold_result(candidate, fold, None, status="error") if broken else scored(candidate, fold)
+
+    search, watcher = make_search(counted(24))
+    drive(search, answer)
+    assert Counter(c.family for c in watcher.opened_)["boost"] == 2
+
+
+def test_a_success_between_failures_keeps_a_family():
+    def answer(candidate, fold):
+        bad = candidate.number % 3 != 2
+        return fold_result(candidate, fold, None, status="error") if bad else scored(candidate, fold)
+
+    search, watcher = make_search(counted(12), families=ONE)
+    drive(search, answer)
+    assert watcher.benched_ == []
+    assert len(search.results()) == 12
+
+
+def test_the_search_ends_when_all_families_are_given_up():
+    search, watcher = make_search(counted(100))
+    drive(search, lambda c, fold: fold_result(c, fold, None, status="error"))
+    assert {name for name, _ in watcher.benched_} == {"trees", "boost", "lines"}
+    assert len(search.results()) < 20
+
+
+def test_the_search_ends_when_a_grid_is_exhausted():
+    search, watcher = make_search(counted(100), families=ONE, sampler="grid")
+    drive(search, scored)
+    assert sorted(c.params["x"] for c in watcher.opened_) == [0.0, 0.5, 1.0]  # the default is a point of the grid
+
+
+# --- results, stop, baselines -------------------------------------------------------------------------------------
+
+
+def test_candidates_under_way_count_as_cut_off_and_those_not_begun_do_not_count():
+    search, _ = make_search(counted(4))
+    for _ in range(7):  # one candidate whole, the second has two folds, the third is out
+        work = search.next()
+        search.tell(scored(work.candidate, work.fold))
+    search.next(), search.next(), search.next()
+    assert [(r.candidate.family, r.status, len(r.folds), r.reason) for r in search.results()] == [
+        ("naive", "ok", 5, ""),
+        ("trees", "timeout", 2, "the search ended after 2 of 5 folds"),
+        ("boost", "timeout", 0, "the search ended after 0 of 5 folds"),
+    ]
+
+
+def test_results_are_in_the_order_of_proposal_by_the_clock_too():
+    search, watcher = make_search(timed(Turned(), 1e6, slots=12))
+    rng = np.random.default_rng(0)
+    for _ in range(6):  # newest first, so that later proposals end earlier
+        running = [work for _ in range(12) if (work := search.next()) is not None]
+        for work in rng.permutation(np.array(running, dtype=object)):
+            search.tell(scored(work.candidate, work.fold))
+    place = {c.trial_id: i for i, c in enumerate(watcher.opened_)}
+    ended = [place[r.candidate.trial_id] for r in watcher.closed_]
+    assert ended != sorted(ended), "the test must end candidates out of order"
+    order = [place[r.candidate.trial_id] for r in search.results()]
+    assert order == sorted(order)
+
+
+def test_after_stop_nothing_is_handed_out_but_results_are_still_taken():
+    search, watcher = make_search(counted(4))
+    work = search.next()
+    search.stop()
+    assert search.next() is None
+    assert search.next(baselines_only=True) is None
+    search.tell(scored(work.candidate, work.fold))
+    assert len(search.results()[0].folds) == 1
+    assert len(watcher.folded_) == 1
+
+
+@pytest.mark.parametrize("plan", [counted(6), timed(Turned(), 1000.0)], ids=["counted", "timed"])
+def test_baselines_only_hands_out_all_baselines_and_nothing_else(plan):
+    families = (make_family("coin", baseline=True), *FAMILIES)
+    search, watcher = make_search(plan, families=families)
+    while (work := search.next(baselines_only=True)) is not None:
+        assert work.candidate.origin == "baseline"
+        search.tell(scored(work.candidate, work.fold))
+    assert [r.candidate.family for r in watcher.closed_] == ["naive", "coin"]
+    assert search.next().candidate.family == "trees"
+
+
+# --- by count -----------------------------------------------------------------------------------------------------
+
+TRIALS = 15
+
+
+def run_counted(trials=TRIALS, *, slots=1, rng=None, past=(), answer=flaky, baselines=0, **asked):
+    search, watcher = make_search(counted(trials, slots=slots), past=past, **asked)
+    for _ in range(baselines):
+        if (work := search.next(baselines_only=True)) is not None:
+            search.tell(answer(work.candidate, work.fold))
+    drive(search, answer, slots=slots, rng=rng)
+    return search, watcher
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    search, watcher = run_counted()
+    results = search.results()
+    assert {"ok", "pruned", "error"} == {r.status for r in results}, "the world must have all that can happen"
+    return [c.to_dict() for c in watcher.opened_], told(results)
+
+
+@settings(max_examples=30, deadline=None)
+@given(slots=st.integers(1, 9), order=st.integers(0, 10**6), baselines=st.integers(0, 6))
+def test_counted_search_is_the_same_whatever_comes_back_when(undisturbed, slots, order, baselines):
+    search, watcher = run_counted(slots=slots, rng=np.random.default_rng(order), baselines=baselines)
+    opened, results = undisturbed
+    assert [c.to_dict() for c in watcher.opened_] == opened
+    assert told(search.results()) == results
+    assert len(watcher.opened_) == TRIALS
+    assert len(watcher.closed_) == TRIALS
+
+
+def test_no_fold_is_handed_out_twice(undisturbed):
+    _, watcher = run_counted(slots=4)
+    assert max(Counter((f.trial_id, f.fold) for f in watcher.folded_).values()) == 1
+
+
+def test_a_larger_count_goes_on_with_the_same_candidates(undisturbed):
+    longer, _ = run_counted(TRIALS + 6)
+    assert told(longer.results())[:TRIALS] == undisturbed[1]
+
+
+def test_another_seed_searches_elsewhere(undisturbed):
+    _, watcher = run_counted(seed=1)
+    params = [c["params"] for c in undisturbed[0] if c["origin"] == "tuned"]
+    assert [dict(c.params) for c in watcher.opened_ if c.origin == "tuned"][0] != params[0]
+
+
+def test_what_is_measured_decides_nothing_in_a_counted_search(undisturbed):
+    def slow(candidate, fold):
+        result = flaky(candidate, fold)
+        seconds = 10.0 ** (seed_for(candidate.seed, fold, "s") % 6)
+        return fold_result(candidate, fold, result.score, status=result.status, busy=seconds)
+
+    search, _ = run_counted(answer=slow)
+    assert told(search.results()) == undisturbed[1]
+
+
+def left_behind(told_folds, opened, closed=()):
+    """What a session that told these folds leaves for the next."""
+    ends = {r.candidate.trial_id: r for r in closed}
+    return [
+        Past(
+            candidate=c,
+            folds=tuple(f for f in told_folds if f.trial_id == c.trial_id and f.status == "ok"),
+            status=ends[c.trial_id].status if c.trial_id in ends and ends[c.trial_id].status != "timeout" else None,
+            reason=ends[c.trial_id].reason if c.trial_id in ends else "",
+        )
+        for c in opened
+    ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(cut=st.integers(0, 75), slots=st.integers(1, 5), order=st.integers(0, 1000))
+def test_counted_search_resumes_to_the_same_results(undisturbed, cut, slots, order):
+    rng = np.random.default_rng(order)
+    _, first = run_counted(slots=slots, rng=rng)
+    kept = first.folded_[:cut]
+    past = left_behind(kept, first.opened_)
+    search, second = run_counted(slots=slots, rng=rng, past=past)
+    assert told(search.results()) == undisturbed[1]
+    again = {(f.trial_id, f.fold) for f in second.folded_}
+    assert not again & {(f.trial_id, f.fold) for f in kept if f.status == "ok"}
+
+
+# --- by the clock -------------------------------------------------------------------------------------------------
+
+
+def one_second(candidate):
+    return 1.0
+
+
+@pytest.mark.parametrize("window", [0.0, -5.0])
+def test_baselines_run_even_without_any_time(window):
+    clock = Turned()
+    search, _ = make_search(timed(clock, window, total=100.0))
+    drive_timed(search, clock, one_second)
+    assert [(r.candidate.family, r.status) for r in search.results()] == [("naive", "ok")]
+
+
+def test_a_second_baseline_is_left_out_when_the_command_should_be_over():
+    clock = Turned()
+    families = (make_family("coin", baseline=True, order=1), *FAMILIES)
+    search, _ = make_search(timed(clock, 0.0, total=3.0), families=families)
+    drive_timed(search, clock, one_second)
+    assert [r.candidate.family for r in search.results()] == ["naive"]
+
+
+def test_the_second_baseline_runs_when_the_first_fails():
+    families = (make_family("coin", baseline=True, order=1), *FAMILIES)
+    search, _ = make_search(timed(Turned(now=50), 0.0, total=3.0), families=families)
+
+    def answer(candidate, fold):
+        broken = candidate.family == "naive"
+        return fold_result(candidate, fold, None, status="error") if broken else scored(candidate, fold)
+
+    drive(search, answer)
+    assert [(r.candidate.family, r.status) for r in search.results()] == [("naive", "error"), ("coin", "ok")]
+
+
+def test_a_fit_may_take_what_is_left_or_a_share_of_it_while_its_cost_is_unknown():
+    clock = Turned()
+    search, _ = make_search(timed(clock, 100.0), families=ONE)
+    first = search.next()
+    assert first.seconds == pytest.approx(25.0)
+    clock.now = 10.0
+    search.tell(fold_result(first.candidate, 0, 1.0, busy=10.0))
+    assert search.next().seconds == pytest.approx(90.0)
+
+
+def test_a_candidate_that_cannot_end_in_time_is_closed_at_once():
+    clock = Turned()
+    search, watcher = make_search(timed(clock, 100.0), families=ONE)
+    drive_timed(search, clock, lambda candidate: 22.0)
+    assert clock.now == 22.0
+    (result,) = search.results()
+    assert (result.status, result.reason) == ("timeout", "its other 4 folds would take 88 s, 78 s are left")
+    assert len(watcher.opened_) == 1  # another of its family would end no sooner
+
+
+def test_folds_that_are_out_are_not_counted_twice():
+    clock = Turned()
+    search, _ = make_search(timed(clock, 40.0, slots=8), families=ONE)
+    drive_timed(search, clock, lambda candidate: 9.0, slots=8)  # three rungs of 9 s each
+    assert [r.status for r in search.results() if r.candidate.number == 0] == ["ok"]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4, 16])
+def test_nothing_is_begun_that_cannot_end(slots):
+    clock = Turned()
+    search, _ = make_search(timed(clock, 300.0, slots=slots))
+    drive_timed(search, clock, lambda c: {"naive": 0.1, "trees": 4.0, "boost": 9.0}.get(c.family, 2.0), slots=slots)
+    results = search.results()
+    cut = [r for r in results if r.status == "timeout"]
+    assert clock.now <= 300.0
+    assert clock.now > 240.0
+    assert sum(r.status == "ok" for r in results) >= 8
+    # Where fits queue for slots, some of what was begun last does not end; never more than fills the slots once.
+    assert len(cut) <= slots
+
+
+@pytest.mark.parametrize("slots", [1, 2, 8])
+def test_a_family_that_is_far_too_slow_gets_one_share_of_the_time(slots):
+    clock = Turned()
+    search, watcher = make_search(timed(clock, 100.0, slots=slots))
+    drive_timed(search, clock, lambda c: 1e6 if c.family == "trees" else 0.5 * slots, slots=slots)
+    begun = {f.trial_id for f in watcher.folded_}
+    slow = [c for c in watcher.opened_ if c.family == "trees" and c.trial_id in begun]
+    assert len(slow) <= (1 if slots == 1 else 2)
+    assert sum(r.status == "ok" for r in search.results()) >= 10
+
+
+@pytest.mark.parametrize("left", [0.4, 0.6, 1.0, 1.9])
+def test_candidates_for_which_there_is_no_time_are_not_opened(left):
+    clock = Turned()
+    search, watcher = make_search(timed(clock, left, slots=64))
+    for _ in range(50):
+        if (work := search.next()) is None:
+            break
+        search.tell(scored(work.candidate, work.fold))
+    assert {c.origin for c in watcher.opened_} == {"baseline"}
+
+
+def interrupted(clock, n_tells, *, slots=3, answer=flaky, **asked):
+    """A session by the clock that is killed after so many results: ``(watcher, what it leaves)``."""
+    search, watcher = make_search(timed(clock, 1e6, slots=slots), **asked)
+    running = []
+    for _ in range(n_tells):
+        while len(running) < slots and (work := search.next()) is not None:
+            running.append(work)
+        work = running.pop(0)
+        search.tell(answer(work.candidate, work.fold))
+    return watcher, left_behind(watcher.folded_, watcher.opened_, watcher.closed_)
+
+
+@settings(max_examples=20, deadline=None)
+@given(n_tells=st.integers(0, 60), sampler=st.sampled_from(["tpe", "random"]))
+def test_a_search_by_the_clock_goes_on_where_it_was_left(n_tells, sampler):
+    first, past = interrupted(Turned(), n_tells, sampler=sampler)
+    clock = Turned()
+    search, second = make_search(timed(clock, 25.0, slots=3), past=past, sampler=sampler)
+    drive_timed(search, clock, one_second, slots=3)
+    results = search.results()
+    ids = [r.candidate.trial_id for r in results]
+    assert len(ids) == len(set(ids))
+    assert [c.trial_id for c in first.opened_] == [c.trial_id for c in second.opened_[: len(first.opened_)]]
+    numbers = [(r.candidate.family, r.candidate.number) for r in results]
+    assert len(numbers) == len(set(numbers)), "numbering must go on"
+    done = {(f.trial_id, f.fold) for f in first.folded_ if f.status == "ok"}
+    assert not done & {(f.trial_id, f.fold) for f in second.folded_}
+    ended = {r.candidate.trial_id: r.status for r in first.closed_}
+    assert all(r.status == ended.get(r.candidate.trial_id, r.status) for r in results)
+    taken_up = {c.trial_id for c in first.opened_} - set(ended)
+    assert all(r.status in ("ok", "pruned") for r in results if r.candidate.trial_id in taken_up)
+    defaults = Counter(r.candidate.family for r in results if r.candidate.origin in ("default", "baseline"))
+    assert set(defaults.values()) == {1}
+
+
+def test_what_ran_out_of_time_is_tried_again():
+    clock = Turned()
+    search, watcher = make_search(timed(clock, 100.0), families=ONE)
+    drive_timed(search, clock, lambda candidate: 22.0)
+    past = left_behind(watcher.folded_, watcher.opened_, watcher.closed_)
+    clock = Turned()
+    search, watcher = make_search(timed(clock, 100.0), families=ONE, past=past)
+    drive_timed(search, clock, lambda candidate: 22.0)
+    (result,) = search.results()
+    assert (result.status, len(result.folds)) == ("ok", 5)
+    assert [f.fold for f in watcher.folded_] == [1, 2, 3, 4]
+
+
+def test_a_benched_family_stays_benched_in_the_next_session():
+    def answer(candidate, fold):
+        broken = candidate.family == "boost" and candidate.number >= 2
+        return fold_result(candidate, fold, None, status="error") if broken else scored(candidate, fold)
+
+    search, watcher = make_search(counted(28))
+    drive(search, answer)
+    assert watcher.benched_
+    clock = Turned()
+    past = left_behind(watcher.folded_, watcher.opened_, watcher.closed_)
+    search, watcher = make_search(timed(clock, 50.0), past=past)
+    drive_timed(search, clock, one_second)
+    assert not any(c.family == "boost" for c in watcher.opened_[28:])
+    assert len(watcher.opened_) > 28
+
+
+def test_candidates_that_would_be_fitted_otherwise_now_are_not_taken_up():
+    _, past = interrupted(Turned(), 30)
+    clock = Turned()
+    search, watcher = make_search(timed(clock, 30.0), past=past, library="2.0")
+    drive_timed(search, clock, one_second)
+    assert not {entry.candidate.trial_id for entry in past} & {c.trial_id for c in watcher.opened_}
+    assert watcher.opened_[0].origin == "baseline"
+
+
+def test_candidates_of_a_family_that_takes_part_no_more_are_not_taken_up():
+    _, past = interrupted(Turned(), 30)
+    clock = Turned()
+    search, _ = make_search(timed(clock, 30.0), past=past, families=FAMILIES[:2])
+    drive_timed(search, clock, one_second)
+    assert {r.candidate.family for r in search.results()} == {"naive", "trees"}
