@@ -5,6 +5,7 @@ know about columns.
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,13 @@ class Dataset:
     group: str | None = None
     time: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> str:
+        """One sentence on how many columns there are of each kind."""
+        counts = Counter(column.kind for column in self.columns)
+        told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+        return f"{self.frame.height} rows, {self.frame.width} columns: {told}; `bench check DATA` says why."
 
     def schema(self, leave_out: Sequence[str] = ()) -> Schema:
         """Columns that a model can use, without those named."""

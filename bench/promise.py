@@ -22,8 +22,8 @@ _PRIOR_SPREAD = 0.1
 class FamilyRecord:
     """What a family's candidates reached: ``errors`` are mean errors (lower is better) of those with all folds.
 
-    ``fold_seconds`` is how long a worker was busy with each fold that went well, ``late_seconds`` with each that ran out
-    of time, and would have taken longer.
+    ``fold_seconds`` is how long a worker was busy with each fold that went well, ``late_seconds`` with each that ran
+    out of time, and would have taken longer.
     """
 
     errors: list[float] = field(default_factory=list)
@@ -43,8 +43,11 @@ class FamilyRecord:
     def add(self, result: TrialResult, metric: Metric) -> None:
         """Take in a closed candidate."""
         self.tried += 1
-        self.fold_seconds += [fold.busy_seconds for fold in result.folds if fold.status == "ok"]
-        self.late_seconds += [fold.busy_seconds for fold in result.folds if fold.status == "timeout" and fold.busy_seconds]
+        for fold in result.folds:
+            if fold.status == "ok":
+                self.fold_seconds.append(fold.busy_seconds)
+            elif fold.status == "timeout" and fold.busy_seconds > 0:
+                self.late_seconds.append(fold.busy_seconds)
         self.failures = 0 if result.status in ("ok", "pruned") else self.failures + 1
         if result.status != "ok":
             return

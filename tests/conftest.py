@@ -116,19 +116,22 @@ def table(kind: str, rows: int = 120, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({"a": a, "b": gaps, "colour": colour, "y": y})
 
 
+def small(folder: Path, kind: str, *, frame: pl.DataFrame | None = None, splits: Splits | None = None, **asked):
+    """A sealed problem on a small table, with its vault, in a new folder."""
+    dataset = load_dataset(table(kind) if frame is None else frame)
+    task = make_task(dataset, target="y", task=kind, **asked)
+    splits = splits or make_splits(task, test_size=0.2, folds=3, seed=0)
+    folder.mkdir()
+    seal(folder, task.y[splits.test])
+    return make_problem(task.sealed(splits.test), splits, fingerprint=dataset.fingerprint, seed=0, folder=folder)
+
+
 @pytest.fixture
 def make_small(tmp_path) -> Callable[..., Problem]:
-    """Gives ``make(kind, frame=None, splits=None, **task)``: a sealed problem in a folder of its own."""
+    """Gives ``make(kind, **parts)``: what `small` makes, each time in a folder of its own."""
     count = iter(range(1000))
 
-    def make(kind: str = "binary", *, frame: pl.DataFrame | None = None, splits: Splits | None = None, **asked):
-        dataset = load_dataset(table(kind) if frame is None else frame)
-        task = make_task(dataset, target="y", task=kind, **asked)
-        splits = splits or make_splits(task, test_size=0.2, folds=3, seed=0)
-        folder = tmp_path / f"problem-{next(count)}"
-        folder.mkdir()
-        seal(folder, task.y[splits.test])
-        sealed = task.sealed(splits.test)
-        return make_problem(sealed, splits, fingerprint=dataset.fingerprint, seed=0, folder=folder)
+    def make(kind: str = "binary", **parts):
+        return small(tmp_path / f"problem-{next(count)}", kind, **parts)
 
     return make

@@ -243,7 +243,7 @@ def _environment(shape: Shape) -> dict[str, Any]:
         "cpus": 8,
         "memory_bytes": 33_554_432_000,
         "gpus": [],
-        "versions": {"lightgbm": "4.7.0", "xgboost": "3.2.0", "scikit-learn": "1.9.1", "torch": "2.13.0"},
+        "libraries": {"lightgbm": "4.7.0", "xgboost": "3.2.0", "scikit-learn": "1.9.1", "torch": "2.13.0"},
         "command": f"bench run --dataset {shape.name} --metric {_metric(shape)[0]} --budget 10m --seed 0",
         "started_at": "2026-11-22T10:15:00+00:00",
         "bench": "0.1.0",
@@ -284,8 +284,8 @@ def _setting(shape: Shape) -> dict[str, Any]:
         },
         "environment.json": _environment(shape),
         "decisions.json": [
-            {"what": "5 folds", "why": "2 000 rows and a budget of 10 minutes", "option": "--folds"},
-            {"what": "20 % of the rows sealed as a test set", "why": "none was given", "option": "--test-size"},
+            {"what": "5 folds, for 2 000 rows", "option": "--folds"},
+            {"what": "20 % of the rows sealed as a test set", "option": "--test-size"},
         ],
     }
 

@@ -177,11 +177,16 @@ def test_stacker_mends_what_all_members_get_wrong():
     assert metric.score(codes, stacker.combine(biased)) < metric.score(codes, biased.mean(axis=0)) - 0.1
 
 
-def test_few_rows_pull_weights_towards_the_plain_mean():
-    predictions, y = classified(5, 8, 2, 2)
-    assert max(fit_stacker(predictions, y, "binary", 0).weights) < 1.5
-    values, target = valued(4, 6, 2)
-    assert max(fit_stacker(values, target, "regression", 0).weights) <= 1.5
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_penalty_pulls_weights_towards_the_plain_mean(monkeypatch, kind):
+    predictions, y = valued(4, 300, 2) if kind == "regression" else classified(4, 300, 2, 2)
+
+    def distance():
+        return np.abs(np.array(fit_stacker(predictions, y, kind, 0).weights) - 0.25).max()
+
+    loose = distance()
+    monkeypatch.setattr(combine, "_PENALTY", 1e4)
+    assert distance() < 1e-3 < loose
 
 
 @pytest.mark.parametrize("kind", ["binary", "regression"])

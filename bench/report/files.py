@@ -130,10 +130,9 @@ class SplitCard:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """Something decided for the user, why, and the option that overrules it."""
+    """Something decided for the user, with its reason, and the option that overrules it."""
 
     what: str
-    why: str
     option: str
 
 
@@ -253,9 +252,7 @@ def _split_card(content: Document) -> SplitCard:
 
 
 def _decision(entry: Document) -> Decision:
-    return Decision(
-        what=read.text(entry.get("what")), why=read.text(entry.get("why")), option=read.text(entry.get("option"))
-    )
+    return Decision(what=read.text(entry.get("what")), option=read.text(entry.get("option")))
 
 
 def _needed(path: Path) -> Document:

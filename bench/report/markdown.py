@@ -155,7 +155,7 @@ def _deployment(run: RunFiles) -> list[str]:
 def _reproduction(run: RunFiles) -> list[str]:
     command = read.text(run.environment.get("command"))
     parts = [f"```sh\n{command}\n```" if command else "The command was not stored."]
-    versions = read.mapping(run.environment.get("versions"))
+    versions = read.mapping(run.environment.get("libraries"))
     if versions:
         parts.append(
             "With " + ", ".join(f"{escape(name)} {escape(value_text(value))}" for name, value in versions.items()) + "."
@@ -169,8 +169,8 @@ def _reproduction(run: RunFiles) -> list[str]:
     if run.data.fingerprint:
         parts.append(f"Fingerprint of the data: {_code(run.data.fingerprint)}.")
     if run.decisions:
-        rows = ([escape(one.what), escape(one.why), _code(one.option) if one.option else ""] for one in run.decisions)
-        parts += ["Decided automatically:", _table(["Decision", "Why", "Overrule with"], rows)]
+        rows = ([escape(one.what), _code(one.option) if one.option else ""] for one in run.decisions)
+        parts += ["Decided automatically:", _table(["Decision", "Overrule with"], rows)]
     return parts
 
 

@@ -64,7 +64,7 @@ def settings(run: RunFiles) -> Markup:
     """The request, the machine and the versions of the libraries."""
     environment = run.environment
     memory = read.number(environment.get("memory_bytes"))
-    machine = _pairs(environment, ("versions", "command", "memory_bytes"))
+    machine = _pairs(environment, ("libraries", "command", "memory_bytes"))
     if memory is not None:
         machine.append(("memory", f"{memory / 2**30:.1f} GB"))
     return render(
@@ -72,7 +72,7 @@ def settings(run: RunFiles) -> Markup:
         command=read.text(environment.get("command")),
         spec=_pairs(run.spec),
         machine=machine,
-        versions=_pairs(read.mapping(environment.get("versions"))),
+        versions=_pairs(read.mapping(environment.get("libraries"))),
         fingerprint=run.data.fingerprint,
         source=run.data.source,
     )

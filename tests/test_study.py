@@ -1,0 +1,218 @@
+"""Suggestions: seeded, learning, within the space; and the journal that optuna's own tools open."""
+
+import numpy as np
+import optuna
+import pytest
+
+from bench.space import Parameter, Space
+from bench.study import GRID_POINTS, FamilyStudy, _permutation, describe_sampler, open_storage
+
+X = Parameter(name="x", type="float", low=0.0, high=1.0)
+MIXED = Space(
+    family="mixed",
+    parameters=(
+        Parameter(name="rate", type="float", low=1e-4, high=0.03, log=True),
+        Parameter(name="depth", type="int", low=1, high=2),
+        Parameter(name="kind", type="categorical", choices=(None, True, "a")),
+    ),
+    defaults={"rate": 0.01, "depth": 2, "kind": None},
+    portfolio=(),
+)
+
+
+def line(family="line"):
+    return Space(family=family, parameters=(X,), defaults={"x": 0.5}, portfolio=())
+
+
+@pytest.fixture
+def make_study(tmp_path):
+    def make(space=None, *, sampler="tpe", seed=0, maximize=False, name="optuna.journal"):
+        storage = open_storage(tmp_path / name)
+        return FamilyStudy(space or line(), maximize=maximize, sampler=sampler, seed=seed, storage=storage)
+
+    return make
+
+
+def search(study, n, score, *, tell=True):
+    """Ask and tell ``n`` times: the points."""
+    points = []
+    for number in range(n):
+        if (suggestion := study.ask()) is None:
+            break
+        params = suggestion.params
+        points.append(params)
+        if tell:
+            study.tell(suggestion, params, "ok", [score(params)] * 3, label=f"trial-{number}")
+    return points
+
+
+def distance(params):
+    return abs(params["x"] - 0.85)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_the_same_seed_and_outcomes_give_the_same_suggestions(make_study, sampler):
+    first, again, other = (
+        search(make_study(sampler=sampler, seed=seed, name=f"{name}.journal"), 12, distance)
+        for name, seed in (("first", 7), ("again", 7), ("other", 8))
+    )
+    assert first == again
+    assert sampler == "grid" or first != other
+
+
+def test_outcomes_decide_what_tpe_suggests(make_study):
+    near = search(make_study(seed=1), 12, distance)
+    far = search(make_study(seed=1, name="far.journal"), 12, lambda params: -distance(params))
+    assert near[:5] == far[:5]  # what it starts with
+    assert near[5:] != far[5:]
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_tpe_comes_closer_than_random(make_study, maximize):
+    sign = -1.0 if maximize else 1.0
+
+    def late_distance(sampler, seed):
+        study = make_study(sampler=sampler, seed=seed, maximize=maximize, name=f"{sampler}{seed}.journal")
+        points = search(study, 30, lambda params: sign * distance(params))
+        return np.mean([distance(params) for params in points[15:]])
+
+    tpe, random = (np.mean([late_distance(sampler, seed) for seed in range(4)]) for sampler in ("tpe", "random"))
+    assert tpe < 0.5 * random
+
+
+def test_grid_visits_every_point_once_then_is_exhausted(make_study):
+    points = search(make_study(MIXED, sampler="grid"), 100, lambda params: 1.0)
+    assert len(points) == GRID_POINTS * 2 * 3
+    assert len({tuple(p.values()) for p in points}) == len(points)
+    assert sorted({p["rate"] for p in points}) == [1e-4, pytest.approx((1e-4 * 0.03) ** 0.5), 0.03]
+    assert {p["depth"] for p in points} == {1, 2}
+    assert {p["kind"] for p in points} == {None, True, "a"}
+
+
+def test_grid_is_in_another_order_for_another_seed(make_study):
+    one, other = (
+        search(make_study(MIXED, sampler="grid", seed=seed, name=f"{seed}.journal"), 18, lambda params: 1.0)
+        for seed in (0, 1)
+    )
+    assert one != other
+    assert sorted(map(str, one)) == sorted(map(str, other))
+
+
+def test_skipped_asks_are_not_asked_again(make_study):
+    whole = search(make_study(MIXED, sampler="grid"), 18, lambda params: 1.0)
+    resumed = make_study(MIXED, sampler="grid", name="resumed.journal")
+    for _ in range(5):
+        resumed.skip_ask()
+    assert search(resumed, 100, lambda params: 1.0) == whole[5:]
+
+
+def test_skipping_goes_on_with_later_seeds(make_study):
+    whole = search(make_study(sampler="random"), 6, distance)
+    resumed = make_study(sampler="random", name="resumed.journal")
+    for _ in range(4):
+        resumed.skip_ask()
+    assert search(resumed, 2, distance) == whole[4:]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_suggestions_lie_in_the_space(make_study, sampler):
+    for params in search(make_study(MIXED, sampler=sampler), 20, lambda params: params["rate"]):
+        assert 1e-4 <= params["rate"] <= 0.03
+        assert params["depth"] in (1, 2)
+        assert isinstance(params["depth"], int)
+        assert params["kind"] in (None, True, "a")
+
+
+def opened(tmp_path, name="line"):
+    """The journal as optuna's own tools see it."""
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "optuna.journal"))
+    return optuna.load_study(study_name=name, storage=optuna.storages.JournalStorage(backend))
+
+
+def test_optuna_opens_the_journal_and_finds_the_trials(make_study, tmp_path):
+    study = make_study(maximize=True)
+    study.tell(None, {"x": 0.5, "rounds": 9}, "ok", [0.7, 0.8], label="default")
+    for number, (status, scores) in enumerate(
+        [("ok", [0.5, 0.7, 0.9]), ("pruned", [0.1, 0.3]), ("error", [0.4]), ("timeout", []), ("pruned", [])]
+    ):
+        suggestion = study.ask()
+        study.tell(suggestion, suggestion.params, status, scores, label=f"trial-{number}")
+    record = opened(tmp_path)
+    assert record.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert [t.user_attrs["trial_id"] for t in record.trials] == ["default", *(f"trial-{n}" for n in range(5))]
+    assert [t.state.name for t in record.trials] == ["COMPLETE", "COMPLETE", "PRUNED", "FAIL", "FAIL", "FAIL"]
+    assert [t.value for t in record.trials[:2]] == [pytest.approx(0.75), pytest.approx(0.7)]
+    assert record.trials[1].intermediate_values == {0: 0.5, 1: 0.7, 2: 0.9}
+    assert record.trials[2].intermediate_values == {0: 0.1, 1: 0.3}
+    assert record.trials[0].params == {"x": 0.5}
+    assert record.best_trial.user_attrs["trial_id"] == "default"
+
+
+def test_a_journal_is_written_anew(make_study, tmp_path):
+    make_study().tell(None, {"x": 0.1}, "ok", [1.0], label="old")
+    make_study().tell(None, {"x": 0.1}, "ok", [1.0], label="new")
+    assert [t.user_attrs["trial_id"] for t in opened(tmp_path).trials] == ["new"]
+
+
+def test_families_share_a_journal(tmp_path):
+    storage = open_storage(tmp_path / "optuna.journal")
+    for name in ("a", "b"):
+        study = FamilyStudy(line(name), maximize=False, sampler="tpe", seed=0, storage=storage)
+        study.tell(None, {"x": 0.1}, "ok", [1.0], label=f"of-{name}")
+    assert [opened(tmp_path, name).trials[0].user_attrs["trial_id"] for name in ("a", "b")] == ["of-a", "of-b"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"rate": 0.01, "depth": 2},
+        {"rate": 0.5, "depth": 2, "kind": None},
+        {"rate": 0.01, "depth": 3, "kind": None},
+        {"rate": 0.01, "depth": 2, "kind": "z"},
+        {"rate": None, "depth": 2, "kind": None},
+        {"rate": "much", "depth": 2, "kind": None},
+    ],
+)
+def test_points_outside_the_space_are_ignored(make_study, tmp_path, params):
+    study = make_study(MIXED)
+    study.tell(None, params, "ok", [1.0], label="odd")
+    assert opened(tmp_path, "mixed").trials == []
+    assert study.ask() is not None
+
+
+def test_points_that_were_not_suggested_are_learned_from(make_study):
+    study = make_study(line(), seed=3)
+    for x in np.linspace(0, 1, 21):
+        study.tell(None, {"x": float(x)}, "ok", [distance({"x": x})], label=str(x))
+    assert np.mean([distance(p) for p in search(study, 10, distance)]) < 0.2
+
+
+def test_a_dropped_suggestion_is_forgotten(make_study, tmp_path):
+    study = make_study()
+    suggestion = study.ask()
+    study.drop(suggestion)
+    assert study.ask().params != suggestion.params
+    assert opened(tmp_path).trials == []
+
+
+def test_a_space_with_nothing_to_search_learns_nothing(make_study, tmp_path):
+    study = make_study(Space(family="line", parameters=(), defaults={}, portfolio=()))
+    study.tell(None, {}, "ok", [1.0], label="only")
+    assert opened(tmp_path).trials == []
+
+
+def test_permutation_covers_small_sizes_and_samples_huge_ones():
+    assert sorted(_permutation(50, 1)) == list(range(50))
+    huge = _permutation(10**15, 1)
+    drawn = [next(huge) for _ in range(100)]
+    assert all(0 <= index < 10**15 for index in drawn)
+    assert len(set(drawn)) == 100
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_a_sampler_is_described_with_its_settings(sampler):
+    described = describe_sampler(sampler)
+    assert described["sampler"] == sampler
+    assert described["optuna"] == optuna.__version__
+    assert ("n_startup_trials" in described, "points" in described) == (sampler == "tpe", sampler == "grid")
