@@ -78,4 +78,6 @@ def check(
 
 def _divide(dataset: Any) -> tuple[str, Any]:
     """Tell references from frames: what stands in the request, and the frame or None."""
+    if dataset is None:
+        raise RequestError("dataset must be a name, a path or a frame; got None.")
     return (os.fspath(dataset), None) if isinstance(dataset, (str, os.PathLike)) else (FRAME, dataset)

@@ -1,11 +1,13 @@
 """Engines drive the brain: they take work from a `Search`, have it done, and tell what came of it."""
 
 import contextlib
+import math
 import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-from bench.family import discover
+from bench.errors import SkipError
+from bench.family import discover, warm_up
 from bench.problem import Problem
 from bench.resources import Allotment, Machine
 from bench.search import Search, Work
@@ -38,11 +40,28 @@ def at_work(engine: Engine) -> Iterator[None]:
         engine.close()
 
 
+def gpu_share(machine: Machine, slots: int) -> float:
+    """What each of ``slots`` fits at once has of a GPU: such a share that all of them fit on the GPUs there are.
+
+    A fit uses one GPU at most. Rounded down to 4 digits, as finely as Ray counts.
+    """
+    if not machine.gpus:
+        return 0.0
+    fits_a_gpu = math.ceil(slots / machine.gpus)
+    return math.floor(10_000 / fits_a_gpu) / 10_000
+
+
 def allotment_for(family: str, machine: Machine, slots: int) -> Allotment:
-    """What a fit of a family is given: one thread, and a share of the GPUs if it can use one."""
+    """What a fit of a family is given: one thread, and a share of a GPU if there is one that it can use."""
     if machine.gpus and discover()[family].uses_gpu:
-        return Allotment(cpus=1, gpu=machine.gpus / slots, device="cuda")
+        return Allotment(cpus=1, gpu=gpu_share(machine, slots), device="cuda")
     return Allotment(cpus=1)
+
+
+def prepare(family: str) -> None:
+    """Import what a family's fits need, before the clock of one runs; that something is missing, the fit will tell."""
+    with contextlib.suppress(SkipError):
+        warm_up(discover()[family])
 
 
 def do(work: Work, problem: Problem, allotment: Allotment) -> FoldResult:

@@ -83,8 +83,9 @@ class Family:
     """A kind of model. ``version`` is part of a trial's identity: raise it whenever fits come out otherwise.
 
     ``order`` ranks families: the cheap and strong come first. ``cost`` is about how long a default fit takes, in
-    default fits of LightGBM on the same rows; it foretells what a family would take before its first fit. ``baseline``
-    families run before all others, in the driver, with their defaults. ``watches`` asks for a slice of the training
+    default fits of LightGBM for one output on the same rows, and ``cost_grows`` says that it grows with the classes of
+    a multiclass task; both foretell what a family would take before its first fit. ``baseline`` families run before
+    all others, in the driver, with their defaults. ``watches`` asks for a slice of the training
     rows for early stopping. ``libraries`` names the distributions whose versions decide a fit, ``imports`` the modules
     that are imported before the clock of a first fit starts. ``max_rows`` (of training rows) is where the family stops
     being affordable; beyond it, it is skipped with that reason. ``space`` is the file of a third party's search space,
@@ -101,6 +102,7 @@ class Family:
     order: int
     imports: tuple[str, ...] = ()
     cost: float = 1.0
+    cost_grows: bool = False
     baseline: bool = False
     watches: bool = False
     uses_gpu: bool = False

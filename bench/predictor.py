@@ -51,7 +51,7 @@ class _Model:
 
 
 class Predictor:
-    """Predicts with the models of one folder; scikit-learn's scorers and inspection take it for a fitted estimator.
+    """Predicts with the models of one folder; scikit-learn's scorers take it for a fitted estimator.
 
     ``X`` may be a polars or pandas frame. Columns are matched by name: extra ones are left out, missing ones are an
     error, other types are read as the column's kind where every value allows it.

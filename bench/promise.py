@@ -16,14 +16,16 @@ from bench.trial import TrialResult
 #: Spread that is assumed before a family has shown its own, as a share of the gap between the median family's best
 #: candidate and the best of all (the worst would be the dummy, beside which all families look alike).
 _PRIOR_SPREAD = 0.1
+#: What a fold that ran out of time is taken to have needed, in multiples of what it had.
+_LATE = 2.0
 
 
 @dataclass
 class FamilyRecord:
     """What a family's candidates reached: ``errors`` are mean errors (lower is better) of those with all folds.
 
-    ``fold_seconds`` is how long a worker was busy with each fold that went well, ``late_seconds`` with each that ran
-    out of time, and would have taken longer.
+    ``fold_seconds`` is how long a worker was busy with each fold that went well, ``late_seconds`` what those that ran
+    out of time are taken to have needed.
     """
 
     errors: list[float] = field(default_factory=list)
@@ -47,7 +49,7 @@ class FamilyRecord:
             if fold.status == "ok":
                 self.fold_seconds.append(fold.busy_seconds)
             elif fold.status == "timeout" and fold.busy_seconds > 0:
-                self.late_seconds.append(fold.busy_seconds)
+                self.late_seconds.append(_LATE * fold.busy_seconds)
         self.failures = 0 if result.status in ("ok", "pruned") else self.failures + 1
         if result.status != "ok":
             return

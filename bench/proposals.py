@@ -23,12 +23,16 @@ _FRESH_TRIES = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """A family that takes part, with the space that fits the task; ``identify(params, seed)`` gives a trial's id."""
+    """A family that takes part, with the space that fits the task.
+
+    ``identify(params, seed)`` gives a trial's id; ``cost`` foretells a default fit's time, beside other members'.
+    """
 
     family: Family
     space: Space
     study: FamilyStudy
     identify: Callable[[Params, int], str]
+    cost: float = 1.0
 
 
 class Proposals:
@@ -67,11 +71,11 @@ class Proposals:
         if measured is not None or self._members[family].family.baseline:
             return measured
         units = [
-            float(np.mean(seconds)) / member.family.cost
+            float(np.mean(seconds)) / member.cost
             for name, member in self._members.items()
             if not member.family.baseline and (seconds := self._records[name].fold_seconds)
         ]
-        return self._members[family].family.cost * float(np.median(units)) if units else None
+        return self._members[family].cost * float(np.median(units)) if units else None
 
     def propose(self, *, affordable: Callable[[str], bool], timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
@@ -107,14 +111,14 @@ class Proposals:
         if origin in ("baseline", "default"):
             return self._candidate(member, dict(member.space.defaults), origin)
         while self._portfolio[name] and not self._is_opening(name):
-            point = {**member.space.defaults, **self._portfolio[name].pop(0)}
+            point = member.space.complete(self._portfolio[name].pop(0))
             if self._fresh(name, point):
                 return self._candidate(member, point, "portfolio")
         for _ in range(_FRESH_TRIES):
             suggestion = member.study.ask()
             if suggestion is None:
                 break
-            point = {**member.space.defaults, **suggestion.params}
+            point = member.space.complete(suggestion.params)
             if self._fresh(name, point):
                 candidate = self._candidate(member, point, "tuned")
                 self._suggestions[candidate.trial_id] = suggestion

@@ -88,8 +88,13 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
             seed=seed_for(spec.seed, "study", family.name),
             storage=storage,
         )
+        outputs = len(problem.task.classes) if family.cost_grows and problem.task.kind == "multiclass" else 1
         return Member(
-            family=family, space=space, study=study, identify=partial(trial_identity, problem, family, device)
+            family=family,
+            space=space,
+            study=study,
+            identify=partial(trial_identity, problem, family, device),
+            cost=family.cost * outputs,
         )
 
     return Proposals([member(family) for family in families], metric=problem.task.metric, seed=spec.seed)

@@ -30,6 +30,8 @@ _LEAST_SECONDS = 0.5
 _GIVE_UP = 0.9
 #: Share of the time left that a candidate may take whose own cost is not known yet.
 _UNKNOWN_SHARE = 0.5
+#: How many times as long as its family's folds a candidate's first fold may take in any case.
+_LEEWAY = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,11 +181,15 @@ class Search:
         left = self._plan.search.left
         if entry.candidate.origin == "baseline":
             return max(left, _BASELINE_SECONDS)
-        return left if entry.results else self._first_fold_seconds()
+        return left if entry.results else min(left, self._first_fold_seconds(entry.candidate.family))
 
-    def _first_fold_seconds(self) -> float:
-        """What a first fold may take, so that the whole candidate stays within its share of the time left."""
-        return _UNKNOWN_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
+    def _first_fold_seconds(self, family: str) -> float:
+        """What a first fold may take, so that the whole candidate stays within its share of the time left.
+
+        Never so little that one which takes as long as the family's others would be cut off.
+        """
+        share = _UNKNOWN_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
+        return max(share, _LEAST_SECONDS, _LEEWAY * (self._proposals.record(family).seconds_a_fold or 0.0))
 
     def _cost(self, entry: _Open) -> float | None:
         """Seconds a fold, from the candidate's own folds, else from its family's; None while neither is known."""
@@ -215,7 +221,7 @@ class Search:
             return True
         left, cost = self._plan.search.left, self._proposals.seconds_a_fold(family)
         if cost is None:
-            return self._first_fold_seconds() > _LEAST_SECONDS
+            return self._first_fold_seconds(family) > _LEAST_SECONDS
         measured = self._proposals.record(family).seconds_a_fold is not None
         return self._seconds_needed(cost, 0) < (left if measured else _UNKNOWN_SHARE * left)
 

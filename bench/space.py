@@ -8,15 +8,16 @@ A file holds::
       num_leaves: {type: int, low: 2, high: 200, log: true}
       extra_trees: {type: categorical, choices: [false, true]}
       class_weight: {type: categorical, choices: [null, balanced], when: imbalanced}
-    defaults: {learning_rate: 0.05}           # the first candidate of the family
-    portfolio: [{learning_rate: 0.02}]        # tried before the search; what a point leaves out is the default
+    defaults: {n_estimators: 100}             # the first candidate of the family: cheap, and known to all
+    base: {n_estimators: 10000}               # what all later candidates have in place of a default
+    portfolio: [{learning_rate: 0.02}]        # tried before the search; what a point leaves out is the base's
 
 ``when`` (``classification``, ``regression``, ``imbalanced``) leaves a parameter, in the search and in the defaults, to
 tasks that it fits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ Value = bool | int | float | str | None
 Params = Mapping[str, Value]
 Condition = Literal["classification", "regression", "imbalanced"]
 _PARAMETER_KEYS = {"type", "low", "high", "log", "choices", "when"}
-_SPACE_KEYS = {"family", "params", "defaults", "portfolio"}
+_SPACE_KEYS = {"family", "params", "defaults", "base", "portfolio"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,12 +61,17 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Space:
-    """What is searched for one family, and where the search starts."""
+    """What is searched for one family, and where the search starts; ``base`` overlays later candidates' defaults."""
 
     family: str
     parameters: tuple[Parameter, ...]
     defaults: Params
     portfolio: tuple[Params, ...]
+    base: Params = field(default_factory=dict)
+
+    def complete(self, point: Params) -> Params:
+        """Fill in what a portfolio point or a suggestion leaves out."""
+        return {**self.defaults, **self.base, **point}
 
     def narrowed(self, conditions: frozenset[str]) -> "Space":
         """Leave out the parameters whose ``when`` is not among ``conditions``."""
@@ -78,6 +84,7 @@ class Space:
             family=self.family,
             parameters=tuple(p for p in self.parameters if p.name not in out),
             defaults=keep(self.defaults),
+            base=keep(self.base),
             portfolio=tuple(keep(point) for point in self.portfolio),
         )
 
@@ -112,9 +119,10 @@ def load_space(path: Path) -> Space:
         family=content["family"],
         parameters=tuple(_parameter(name, entry, path.name) for name, entry in params.items()),
         defaults=content.get("defaults") or {},
+        base=content.get("base") or {},
         portfolio=tuple(content.get("portfolio") or ()),
     )
     for point in space.portfolio:
-        if unknown := set(point) - set(space.defaults) - set(params):
+        if unknown := set(point) - set(space.complete({})) - set(params):
             raise BenchError(f"{path.name}: portfolio point names unknown parameters {sorted(unknown)}.")
     return space

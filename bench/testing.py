@@ -62,7 +62,7 @@ def _space(family: Family, kind: TaskKind) -> Space:
 def _short(space: Space, params: Params) -> Params:
     """Complete parameters with the defaults, with few iterations."""
     limits = {name: limit for name, limit in ITERATION_LIMITS.items() if name in space.defaults}
-    return {**space.defaults, **params, **limits}
+    return {**space.complete(params), **limits}
 
 
 def _fitted(

@@ -1,5 +1,6 @@
 """Fixtures that many tests share: three finished runs, and small problems to fit folds of."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import bench
 from bench import keep, wrap_up
+from bench.cli import main
 from bench.dataset import Dataset, load_dataset
 from bench.problem import Problem, make_problem
 from bench.result import Run
@@ -135,3 +137,26 @@ def make_small(tmp_path) -> Callable[..., Problem]:
         return small(tmp_path / f"problem-{next(count)}", kind, **parts)
 
     return make
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys) -> Callable[..., Told]:
+    """Gives ``cli(*words)``: carry out a ``bench`` command in this process."""
+
+    def call(*words: object) -> Told:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Told(code=ended.value.code or 0, **capsys.readouterr()._asdict())
+
+    return call

@@ -243,7 +243,7 @@ def test_a_lost_prediction_is_made_again_by_the_clock_too(store):
     lost = whole[1].candidate.trial_id
     (fold_folder(store.folder, lost, 3) / PREDICTIONS).unlink()
     clock = Turned()
-    search, watcher = make_search(timed(clock, 1.0), past=past_of(store))
+    search, watcher = make_search(timed(clock, 5.0), past=past_of(store))
     drive_timed(search, clock, lambda candidate: 0.1)
     again = next(r for r in search.results() if r.candidate.trial_id == lost)
     assert [(f.trial_id, f.fold) for f in watcher.folded_][0] == (lost, 3)

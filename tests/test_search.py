@@ -408,27 +408,64 @@ def test_a_fit_may_take_what_is_left_or_a_share_of_it_while_its_cost_is_unknown(
     clock = Turned()
     search, _ = make_search(timed(clock, 100.0), families=ONE)
     first = search.next()
-    assert first.seconds == pytest.approx(25.0)
-    clock.now = 10.0
-    search.tell(fold_result(first.candidate, 0, 1.0, busy=10.0))
-    assert search.next().seconds == pytest.approx(90.0)
+    assert first.seconds == pytest.approx(10.0)  # five such folds are half of the time
+    clock.now = 9.0
+    search.tell(fold_result(first.candidate, 0, 1.0, busy=9.0))
+    assert search.next().seconds == pytest.approx(91.0)
+
+
+def test_a_first_fold_is_not_cut_off_for_taking_as_long_as_its_familys_others():
+    clock = Turned()
+    search, _ = make_search(timed(clock, 200.0), families=ONE)
+    for _ in range(5):
+        work = search.next()
+        search.tell(fold_result(work.candidate, work.fold, 1.0, busy=9.0))
+    clock.now = 140.0
+    second = search.next()
+    assert second.candidate.number == 1
+    assert second.seconds == pytest.approx(18.0)  # where a share would be 6
+
+
+def slowed_down():
+    """A session that a candidate cannot end in: its second fold takes far longer than the first did."""
+    clock = Turned()
+    search, watcher = make_search(timed(clock, 100.0), families=ONE)
+    for now, busy in ((5.0, 5.0), (65.0, 60.0)):
+        work = search.next()
+        clock.now = now
+        search.tell(fold_result(work.candidate, work.fold, 1.0, busy=busy))
+    return search, watcher
 
 
 def test_a_candidate_that_cannot_end_in_time_is_closed_at_once():
-    clock = Turned()
-    search, watcher = make_search(timed(clock, 100.0), families=ONE)
-    drive_timed(search, clock, lambda candidate: 22.0)
-    assert clock.now == 22.0
+    search, watcher = slowed_down()
     (result,) = search.results()
-    assert (result.status, result.reason) == ("timeout", "its other 4 folds would take 88 s, 78 s are left")
-    assert len(watcher.opened_) == 1  # another of its family would end no sooner
+    assert (result.status, result.reason) == ("timeout", "its other 3 folds would take 98 s, 35 s are left")
+    assert len(watcher.closed_) == 1
+    assert search.next() is None  # another of its family would end no sooner
 
 
-def test_folds_that_are_out_are_not_counted_twice():
+def test_what_ran_out_of_time_is_tried_again():
+    _, watcher = slowed_down()
+    past = left_behind(watcher.folded_, watcher.opened_, watcher.closed_)
     clock = Turned()
-    search, _ = make_search(timed(clock, 40.0, slots=8), families=ONE)
-    drive_timed(search, clock, lambda candidate: 9.0, slots=8)  # three rungs of 9 s each
-    assert [r.status for r in search.results() if r.candidate.number == 0] == ["ok"]
+    search, watcher = make_search(timed(clock, 200.0), families=ONE, past=past)
+    drive_timed(search, clock, lambda candidate: 10.0)
+    first = search.results()[0]
+    assert (first.status, first.reason, len(first.folds)) == ("ok", "", 5)
+    assert [f.fold for f in watcher.folded_ if f.trial_id == first.candidate.trial_id] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("left", [21.0, 19.0])
+def test_folds_that_are_out_are_not_waited_for_twice(left):
+    clock = Turned()
+    search, watcher = make_search(timed(clock, 100.0, slots=8), families=ONE)
+    first, second = search.next(), search.next()
+    assert (first.candidate.trial_id, second.fold) == (second.candidate.trial_id, 1)
+    clock.now = 100.0 - left
+    search.tell(fold_result(first.candidate, 0, 1.0, busy=10.0))
+    # Two rungs of one round each are to come after the fold that is out.
+    assert bool(watcher.closed_) == (left < 20.0)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 4, 16])
@@ -500,19 +537,6 @@ def test_a_search_by_the_clock_goes_on_where_it_was_left(n_tells, sampler):
     assert all(r.status in ("ok", "pruned") for r in results if r.candidate.trial_id in taken_up)
     defaults = Counter(r.candidate.family for r in results if r.candidate.origin in ("default", "baseline"))
     assert set(defaults.values()) == {1}
-
-
-def test_what_ran_out_of_time_is_tried_again():
-    clock = Turned()
-    search, watcher = make_search(timed(clock, 100.0), families=ONE)
-    drive_timed(search, clock, lambda candidate: 22.0)
-    past = left_behind(watcher.folded_, watcher.opened_, watcher.closed_)
-    clock = Turned()
-    search, watcher = make_search(timed(clock, 100.0), families=ONE, past=past)
-    drive_timed(search, clock, lambda candidate: 22.0)
-    (result,) = search.results()
-    assert (result.status, len(result.folds)) == ("ok", 5)
-    assert [f.fold for f in watcher.folded_] == [1, 2, 3, 4]
 
 
 def test_a_benched_family_stays_benched_in_the_next_session():

@@ -59,7 +59,7 @@ def test_a_family_without_parameters_has_an_empty_space(written):
     [
         ("family: other", r"some\.yaml must be a mapping with keys among .*, family: some"),
         ("[1, 2]", r"some\.yaml must be a mapping"),
-        ("family: some\nextra: 1", r"keys among \['defaults', 'family', 'params', 'portfolio'\]"),
+        ("family: some\nextra: 1", r"keys among \['base', 'defaults', 'family', 'params', 'portfolio'\]"),
         ("family: some\nparams: {a: 1}", r"parameter 'a' must be a mapping with keys among"),
         ("family: some\nparams: {a: {type: float, low: 0, hi: 1}}", r"parameter 'a' must be a mapping with keys among"),
         ("family: some\nparams: {a: {type: real, low: 0, high: 1}}", r"'a' must have type float, int or categorical"),

@@ -6,15 +6,18 @@ so the hot path is here: hand out, wait, tell. An actor lives as long as the run
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, ray, share, shared
-from bench.engine import allotment_for, do
+from bench.engine import allotment_for, do, gpu_share, prepare
 from bench.problem import Problem
 from bench.resources import Allotment, Machine
 from bench.search import Search, Work
 from bench.trial import FoldResult, Status
+
+#: What a worker may take to start, and to import what a family needs: no fit's fault, but not to be waited for forever.
+_PREPARING_SECONDS = 120.0
 
 
 class Worker:
@@ -24,18 +27,45 @@ class Worker:
         """Take in the problem that all fits share."""
         self._problem = shared(problem, table)
 
+    def prepare(self, family: str) -> None:
+        """Import what a family's fits need."""
+        prepare(family)
+
     def fit(self, work: Work, allotment: Allotment) -> FoldResult:
         """Carry out one piece of work."""
         return do(work, self._problem, allotment)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _Member:
+    """A worker of the pool, and the families it is prepared for."""
+
+    actor: Any
+    families: set[str] = field(default_factory=set)
+
+
+@dataclass(kw_only=True, slots=True)
 class _Running:
-    """A fit under way: what it is, on which actor, and when it is overdue."""
+    """A fit under way: what it is, on which worker, and when it is overdue.
+
+    ``prepared`` is the worker's preparation while that is not over, which is when the fit's own time begins.
+    """
 
     work: Work
-    actor: Any
-    overdue_at: float
+    member: _Member
+    prepared: Any
+    overdue_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.wait_from_now()
+
+    def wait_from_now(self) -> None:
+        """Reckon from now on when the fit, or the preparation for it, is overdue."""
+        if self.prepared is not None:
+            seconds = _PREPARING_SECONDS
+        else:
+            seconds = float("inf") if self.work.seconds is None else self.work.seconds + GRACE_SECONDS
+        self.overdue_at = time.monotonic() + seconds
 
 
 class RayEngine:
@@ -45,7 +75,7 @@ class RayEngine:
         """Use what ``machine`` allows."""
         self._machine = machine
         self._ray = RayThread(machine, then=self._fill_pool)
-        self._idle: list[Any] = []
+        self._idle: list[_Member] = []
         self._fresh: list[Any] = []
         self._running: dict[Any, _Running] = {}
 
@@ -60,21 +90,25 @@ class RayEngine:
             self._work(search, stop)
 
     def _work(self, search: Search, stop: threading.Event) -> None:
-        """Hand out, wait, tell, until there is nothing more."""
+        """Hand out, wait, tell, until there is nothing more; what is under way when ``stop`` is set is given up."""
         while not stop.is_set():
             self._hand_out(search)
             if not self._running:
                 return
-            self._collect(search)
+            self._collect(search, stop)
+        for running in self._running.values():
+            ray.kill(running.member.actor)
 
     def _hand_out(self, search: Search) -> None:
-        """Give every free actor work, as long as there is any; make actors when more are needed."""
+        """Give every free worker something to do, as long as there is anything."""
         while len(self._running) < self._machine.cpus and (work := search.next()) is not None:
-            actor = self._actor()
-            allotment = allotment_for(work.candidate.family, self._machine, self._machine.cpus)
-            overdue = float("inf") if work.seconds is None else time.monotonic() + work.seconds + GRACE_SECONDS
-            reference = actor.fit.remote(work, allotment)
-            self._running[reference] = _Running(work=work, actor=actor, overdue_at=overdue)
+            member, family = self._member(), work.candidate.family
+            prepared = None
+            if family not in member.families:
+                member.families.add(family)
+                prepared = member.actor.prepare.remote(family)
+            reference = member.actor.fit.remote(work, allotment_for(family, self._machine, self._machine.cpus))
+            self._running[reference] = _Running(work=work, member=member, prepared=prepared)
 
     def _fill_pool(self) -> None:
         """Start one worker process a core, so that they are up when the baselines are through."""
@@ -82,44 +116,60 @@ class RayEngine:
 
     def _new_actor(self) -> Any:
         """Start a worker process; what is asked of it waits until it is up."""
-        gpus = self._machine.gpus / self._machine.cpus
+        gpus = gpu_share(self._machine, self._machine.cpus)
         return ray.remote(num_cpus=1, num_gpus=gpus)(Worker).remote()
 
-    def _actor(self) -> Any:
+    def _member(self) -> _Member:
         """Take an idle worker, or give the problem to a fresh one."""
         if self._idle:
             return self._idle.pop()
         actor = self._fresh.pop() if self._fresh else self._new_actor()
         actor.load.remote(*self._problem)
-        return actor
+        return _Member(actor=actor)
 
-    def _collect(self, search: Search) -> None:
-        """Wait for a fit to end, tell of all that did, and kill those that are overdue."""
-        done, _ = ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
-        for reference in done:
-            running = self._running.pop(reference)
-            search.tell(self._outcome(reference, running))
+    def _collect(self, search: Search, stop: threading.Event) -> None:
+        """Wait until something ends, tell of every fit that did, and kill the workers of those that are overdue."""
+        preparing = [running.prepared for running in self._running.values() if running.prepared is not None]
+        done, _ = ray.wait([*self._running, *preparing], num_returns=1, timeout=POLL_SECONDS)
+        if stop.is_set():  # whoever stopped this process may have ended the workers as well: no fault of their fits
+            return
         for reference, running in list(self._running.items()):
-            if time.monotonic() > running.overdue_at:
+            if reference in done:
                 del self._running[reference]
-                ray.kill(running.actor)
-                reason = f"hung past its {running.work.seconds:.1f} s and was killed"
-                search.tell(_failed(running.work, "timeout", reason, busy_seconds=running.work.seconds or 0.0))
+                search.tell(self._outcome(reference, running))
+            elif running.prepared in done:
+                running.prepared = None
+                running.wait_from_now()
+            elif time.monotonic() > running.overdue_at:
+                del self._running[reference]
+                ray.kill(running.member.actor)
+                search.tell(_overdue(running))
 
     def _outcome(self, reference: Any, running: _Running) -> FoldResult:
         """Fetch a result; the death of a worker is one, too."""
         try:
             result: FoldResult = ray.get(reference)
         except ray.exceptions.OutOfMemoryError:
-            return _failed(running.work, "out_of_memory", "the worker was killed for its memory")
-        except ray.exceptions.RayError as error:
-            return _failed(running.work, "error", f"the worker died: {' '.join(str(error).split())[:160]}")
-        self._idle.append(running.actor)
+            return _failed(running.work, "out_of_memory", "its worker was killed, since the machine's memory ran out")
+        except ray.exceptions.RayTaskError as error:
+            return _failed(running.work, "error", f"its worker failed: {type(error.cause).__name__}: {error.cause}")
+        except ray.exceptions.RayError:  # its text tells identifiers, and lists what may have happened
+            return _failed(running.work, "error", "its worker died: killed, or crashed in native code")
+        self._idle.append(running.member)
         return result
 
     def close(self) -> None:
         """Have Ray stopped; the process waits for that when it ends."""
         self._ray.stop()
+
+
+def _overdue(running: _Running) -> FoldResult:
+    """Make the result of a fit whose worker had to be killed."""
+    seconds = running.work.seconds or 0.0
+    if running.prepared is not None:
+        reason = f"its worker was not ready after {_PREPARING_SECONDS:.0f} s and was killed"
+        return _failed(running.work, "error", reason)
+    return _failed(running.work, "timeout", f"hung past its {seconds:.1f} s and was killed", busy_seconds=seconds)
 
 
 def _failed(work: Work, status: Status, reason: str, *, busy_seconds: float = 0.0) -> FoldResult:

@@ -6,10 +6,14 @@ The only module that imports ray; others take it from here, since its settings m
 import atexit
 import contextlib
 import dataclasses
+import importlib
 import logging
 import os
 import secrets
+import shutil
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,19 +32,27 @@ _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_TQDM": "0",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # signals are the command's own business
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
 os.environ.update(_SETTINGS)
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 import ray  # noqa: E402 - its core reads the settings above while it is imported
-from ray import tune  # noqa: E402
 
-__all__ = ["GRACE_SECONDS", "POLL_SECONDS", "RayThread", "ray", "share", "shared", "start_ray", "tune"]
+__all__ = ["GRACE_SECONDS", "POLL_SECONDS", "RayThread", "import_tune", "ray", "ray_started", "share", "shared"]
 _LOGGER = logging.getLogger("bench.engine")
 #: Seconds past its deadline after which a fit is taken for hung and its worker is killed.
 GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.2
+_START_SECONDS = 60.0
 _OBJECT_STORE_BYTES = 256 * 2**20
+#: What Ray's head node starts for clusters, dashboards and forwarded logs. Here nobody would use these processes, and
+#: they take more time to start and to stop than all the rest.
+_UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
+#: Ray's sockets lie below its folder, and the path of a socket has at most 107 characters.
+_LONGEST_TEMPORARY_PATH = 24
+_one_at_a_time = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -58,20 +70,50 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def start_ray(machine: Machine) -> None:
-    """Start Ray on this machine with what the run may use; its processes are held to one thread each."""
+@contextlib.contextmanager
+def _without_unused_processes() -> Iterator[None]:
+    """Keep Ray from starting what nobody here would use, as far as this version of it lets us."""
+    from ray._private.node import Node
+
+    methods = {name: vars(Node)[name] for name in _UNUSED if name in vars(Node)}
+    for name in methods:
+        setattr(Node, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, method in methods.items():
+            setattr(Node, name, method)
+
+
+@contextlib.contextmanager
+def ray_started(machine: Machine) -> Iterator[None]:
+    """Have Ray on this machine, with what the run may use, while the block runs; no file of it is left behind.
+
+    Its processes are held to one thread each, and end with the thread that started them.
+    """
     logging.getLogger("ray").setLevel(logging.ERROR)
-    with _environment(thread_environment(1)):
-        ray.init(
-            address="local",
-            num_cpus=machine.cpus,
-            num_gpus=machine.gpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            configure_logging=False,
-        )
+    usual = tempfile.gettempdir()
+    folder = tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp")
+    try:
+        with _environment(thread_environment(1)), _without_unused_processes():
+            ray.init(
+                address="local",
+                num_cpus=machine.cpus,
+                num_gpus=machine.gpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                configure_logging=False,
+                _node_ip_address="127.0.0.1",  # Ray then listens on the loopback alone
+                _temp_dir=folder,
+            )
+        try:
+            yield
+        finally:
+            ray.shutdown()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class RayThread:
@@ -80,49 +122,59 @@ class RayThread:
     def __init__(self, machine: Machine, then: Callable[[], None]) -> None:
         """Prepare to start Ray with what ``machine`` allows; ``then`` is called in the thread once Ray is up."""
         self._machine, self._then = machine, then
-        self._stop = threading.Event()
+        self._settled, self._stop = threading.Event(), threading.Event()
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="ray", daemon=True)
-        #: Set once Ray has started, or has failed to; ``failure`` then says why.
-        self.settled = threading.Event()
-        self.failure: BaseException | None = None
 
     def start(self) -> None:
         """Begin to start Ray; returns at once."""
         self._thread.start()
-        atexit.register(self._thread.join)
+        atexit.register(self._end)
 
     def stop(self) -> None:
         """Have Ray stopped as soon as it is up; returns at once."""
         self._stop.set()
+
+    def _end(self) -> None:
+        """Wait until Ray is gone."""
+        self._stop.set()
+        self._thread.join()
 
     def is_up(self, search: Search, problem: Problem, stop: threading.Event) -> bool:
         """Run baselines in this process until Ray has started; False when there is nothing left to do with it.
 
         Where Ray does not start, all of the search is carried out in this process, and that is said.
         """
-        while not self.settled.is_set() and not stop.is_set():
-            if (work := search.next(baselines_only=True)) is None:
-                self.settled.wait(POLL_SECONDS)
-            else:
+        last_moment = time.monotonic() + _START_SECONDS
+        while not self._settled.is_set() and not stop.is_set():
+            if (work := search.next(baselines_only=True)) is not None:
                 search.tell(do(work, problem, Allotment()))
-        if self.failure is not None:
-            reason = str(self.failure).partition("\n")[0]
+            elif not self._settled.wait(POLL_SECONDS) and time.monotonic() > last_moment:
+                self._failure = TimeoutError(f"it takes more than {_START_SECONDS:.0f} s")
+                break
+        if self._failure is not None:
+            reason = str(self._failure).partition("\n")[0]
             _LOGGER.warning("Ray did not start (%s); going on in this process, as with --engine local.", reason)
             LocalEngine(self._machine).run(search, problem, stop)
             return False
         return not stop.is_set()
 
     def _live(self) -> None:
-        try:
-            start_ray(self._machine)
-            self._then()
-        except BaseException as failure:  # the engine goes on without Ray and says why
-            self.failure = failure
-            return
-        finally:
-            self.settled.set()
-        self._stop.wait()
-        ray.shutdown()
+        with _one_at_a_time:
+            try:
+                with ray_started(self._machine):
+                    self._then()
+                    self._settled.set()
+                    self._stop.wait()
+            except BaseException as failure:  # the engine goes on without Ray and says why
+                self._failure = failure
+            finally:
+                self._settled.set()
+
+
+def import_tune() -> Any:
+    """Import Ray Tune, which takes longer than Ray itself and is needed by one engine only."""
+    return importlib.import_module("ray.tune")
 
 
 def share(problem: Problem) -> tuple[Any, Any]:

@@ -6,14 +6,19 @@ actors of `bench.adapters.ray_actors` (figures in ARCHITECTURE.md), so that thos
 
 import faulthandler
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.adapters.ray_runtime import GRACE_SECONDS, RayThread, shared, tune
-from bench.engine import allotment_for, do
+from bench.adapters.ray_runtime import GRACE_SECONDS, RayThread, import_tune, shared
+from bench.engine import allotment_for, do, gpu_share, prepare
 from bench.problem import Problem
 from bench.resources import Machine
 from bench.search import Search, Work
 from bench.trial import FoldResult
+
+if TYPE_CHECKING:
+    from ray import tune
+else:
+    tune = import_tune()
 
 _WORK, _RESULT = "work", "result"
 
@@ -34,13 +39,13 @@ class FoldTrainable(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         """Carry out the work; whatever the fit does is in the result."""
         allotment = allotment_for(self._work.candidate.family, self._machine, self._machine.cpus)
+        prepare(self._work.candidate.family)
         if self._work.seconds is not None:  # Tune ends no fit that hangs, so the process ends itself
             faulthandler.dump_traceback_later(self._work.seconds + GRACE_SECONDS, exit=True)
         try:
             return {_RESULT: do(self._work, self._problem, allotment), "done": True}
         finally:
             faulthandler.cancel_dump_traceback_later()
-
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Give nothing to save: what a fit leaves is in the run folder."""
@@ -76,6 +81,25 @@ class BrainSearcher(tune.search.Searcher):  # type: ignore[misc]
         self._search.tell(found)
 
 
+class UntilStopped(tune.Stopper):  # type: ignore[misc]
+    """Ends the experiment, fits under way included, once ``stop`` is set."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        """Watch ``stop``."""
+        self._stop = stop
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # saved with the searcher, and as little needed
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Leave it to each trial when it ends."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether to end all trials."""
+        return self._stop.is_set()
+
+
 class TuneEngine:
     """Runs the brain under Tune's controller; baselines run in this process while Ray starts."""
 
@@ -99,7 +123,7 @@ class TuneEngine:
             machine=self._machine,
         )
         tuner = tune.Tuner(
-            tune.with_resources(trainable, {"cpu": 1, "gpu": self._machine.gpus / self._machine.cpus}),
+            tune.with_resources(trainable, {"cpu": 1, "gpu": gpu_share(self._machine, self._machine.cpus)}),
             tune_config=tune.TuneConfig(
                 search_alg=BrainSearcher(search, stop),
                 num_samples=-1,
@@ -107,7 +131,9 @@ class TuneEngine:
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),
-            run_config=tune.RunConfig(name="tune", storage_path=str(problem.folder / "cache"), verbose=0),
+            run_config=tune.RunConfig(
+                name="tune", storage_path=str(problem.folder / "cache"), verbose=0, stop=UntilStopped(stop)
+            ),
         )
         tuner.fit()
 

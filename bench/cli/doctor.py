@@ -30,10 +30,8 @@ def doctor(
 
 def _try_ray() -> None:
     """Start Ray as a run does, and stop it."""
-    from bench.adapters.ray_runtime import ray, start_ray
+    from bench.adapters.ray_runtime import ray_started
     from bench.resources import machine
 
-    try:
-        start_ray(machine())
-    finally:
-        ray.shutdown()
+    with ray_started(machine()):
+        pass

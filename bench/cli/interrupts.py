@@ -1,15 +1,26 @@
 """SIGINT and SIGTERM: the first asks the run to stop and report what it has, the second ends the process."""
 
+import contextlib
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
+from bench.errors import BenchError
+
+_NOTICE = b"stopping; a board of what is finished follows. Interrupt again to end at once.\n"
+_SHOW_CURSOR = b"\x1b[?25h\n"  # which a live display has hidden
+
 
 class Interrupts:
-    """Turns the first signal into ``stop`` while the block runs; ``exit_code`` is 128 plus the signal's number."""
+    """Turns the first signal into ``stop`` while the block runs; ``exit_code`` is 128 plus the signal's number.
+
+    A block that fails after a signal ends the process with that code: too little was finished for a board.
+    """
 
     def __init__(self) -> None:
         """Nothing has come in yet."""
@@ -25,10 +36,35 @@ class Interrupts:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self.exit_code and isinstance(error, BenchError):
+            print("stopped before there was anything to report; the same command goes on.", file=sys.stderr)
+            raise SystemExit(self.exit_code) from error
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        """Stop, or end; written past ``sys.stderr``, which may be in the midst of a line of its own."""
         if self.stop.is_set():
-            os._exit(128 + number)
+            _end(128 + number)
         self.exit_code = 128 + number
         self.stop.set()
-        print("stopping; a board of what is finished follows. Interrupt again to end at once.", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            os.write(2, _NOTICE)
+
+
+def _end(code: int) -> None:
+    """End this process at once, and with it all that it started."""
+    with contextlib.suppress(OSError):
+        if os.isatty(2):
+            os.write(2, _SHOW_CURSOR)
+    for process in _descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    os._exit(code)
+
+
+def _descendants(process: int) -> Iterator[int]:
+    """Processes that a process started, and those that they started, where the kernel tells."""
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                yield child
+                yield from _descendants(child)

@@ -21,11 +21,14 @@ def process_seconds() -> float:
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """A rich console; wide enough for a table where the output is not a terminal."""
+    """A rich console; wide enough for a table where the output is not a terminal. NO_COLOR takes bold away, too."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 160, highlight=False, soft_wrap=False)
+    width = None if stream.isatty() else 160
+    return Console(
+        file=stream, width=width, color_system=None if os.environ.get("NO_COLOR") else "auto", highlight=False
+    )
 
 
 def ago(seconds: float) -> str:

@@ -133,6 +133,7 @@ FAMILY = Family(
     libraries=("catboost",),
     imports=("catboost", "pandas"),
     cost=12.0,
+    cost_grows=True,
     order=110,
     watches=True,
     uses_gpu=True,

@@ -30,6 +30,6 @@ FAMILY = Family(
     load=ExtraTreesEstimator.load,
     libraries=("scikit-learn",),
     imports=("sklearn.ensemble",),
-    cost=7.0,
+    cost=5.0,
     order=130,
 )

@@ -94,6 +94,7 @@ FAMILY = Family(
     load=LightgbmEstimator.load,
     libraries=("lightgbm",),
     imports=("lightgbm",),
+    cost_grows=True,
     order=100,
     watches=True,
 )

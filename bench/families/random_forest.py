@@ -28,6 +28,6 @@ FAMILY = Family(
     load=RandomForestEstimator.load,
     libraries=("scikit-learn",),
     imports=("sklearn.ensemble",),
-    cost=8.0,
+    cost=6.0,
     order=140,
 )

@@ -118,6 +118,7 @@ FAMILY = Family(
     libraries=("xgboost",),
     imports=("xgboost",),
     cost=1.2,
+    cost_grows=True,
     order=120,
     watches=True,
     uses_gpu=True,
