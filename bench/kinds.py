@@ -56,8 +56,10 @@ def _column(series: pl.Series, kind: Kind, why: str, *, declared: bool, n_unique
 def _kind(series: pl.Series, n_unique: int, declared: bool) -> tuple[Kind, str]:
     if n_unique == 0:
         return "constant", "every value is missing"
-    if n_unique == 1:
-        return "constant", "every value that is not missing is the same"
+    if n_unique == 1 and series.null_count() == 0:
+        return "constant", "every value is the same"
+    if n_unique == 1 and series.dtype == pl.String:
+        return "categorical", "one value, or missing, which may tell something"
     if series.dtype == pl.Boolean:
         return "boolean", "values are true or false"
     if series.dtype == pl.Datetime:

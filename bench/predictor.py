@@ -188,9 +188,12 @@ class Predictor:
 
 
 def load_predictor(folder: Path | str) -> Predictor:
-    """Open the predictor in a run folder's ``predictor/``, or that folder itself."""
+    """Open the predictor in a run folder's ``predictor/``, or that folder itself; raises as `Predictor` does."""
     path = Path(folder)
-    return Predictor(path if (path / "manifest.json").exists() else path / "predictor")
+    for place in (path, path / "predictor"):
+        if (place / "manifest.json").is_file():
+            return Predictor(place)
+    raise StoreError(f"{path} must be the folder of a run with a predictor. `bench list runs` shows those there are.")
 
 
 def _verify(folder: Path) -> None:
@@ -219,10 +222,7 @@ def write_predictor(
     """
     trials = {r.candidate.trial_id: r for r in (*results, *(m for e in ensembles for m in e.members))}
     models: dict[str, Any] = {
-        r.candidate.name: {
-            "trials": [r.candidate.trial_id],
-            "combiner": WeightedMean(weights=(1.0,)).to_dict(),
-        }
+        r.candidate.name: {"trials": [r.candidate.trial_id], "combiner": WeightedMean(weights=(1.0,)).to_dict()}
         for r in results
     }
     for ensemble in ensembles:

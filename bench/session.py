@@ -80,6 +80,10 @@ class Session:
             "task": task.kind,
         }
 
+    def begin(self) -> None:
+        """Take back an earlier answer: until `finish` the folder holds a mixture of that one and a new one."""
+        (self.folder / DONE).unlink(missing_ok=True)
+
     def finish(self, journal: Journal) -> None:
         """Mark the request as answered, unless it was interrupted, and let go of what only the search needed."""
         journal.end()

@@ -56,6 +56,7 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
         if session.answered:
             progress.note(f"This run is complete: {session.folder}. A larger --budget or --trials goes on with it.")
             return Run(folder=session.folder)
+        session.begin()
         tested, task = kind_of_test(task, splits), seal_test(session, task, splits)
         problem = make_problem(task, splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=session.folder)
         record = Record(problem, spec, progress)

@@ -18,7 +18,7 @@ Strategy = Literal["stratified", "group", "time"]
 DEFAULT_FOLDS = 5
 LARGE_FOLDS, LARGE_ROWS = 3, 100_000
 #: Below this many development rows, folds are shuffled and dealt again: (rows, repeats), the smallest first.
-REPEATS = ((200, 3), (500, 2))
+REPEATS = ((200, 3), (400, 2))
 MIN_DEVELOPMENT_ROWS = 10
 
 

@@ -149,14 +149,14 @@ class Told:
 
 
 @pytest.fixture
-def cli(monkeypatch, capsys) -> Callable[..., Told]:
+def cli(monkeypatch, capfd) -> Callable[..., Told]:
     """Gives ``cli(*words)``: carry out a ``bench`` command in this process."""
 
     def call(*words: object) -> Told:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, words)])
-        capsys.readouterr()
+        capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
-        return Told(code=ended.value.code or 0, **capsys.readouterr()._asdict())
+        return Told(code=ended.value.code or 0, **capfd.readouterr()._asdict())
 
     return call

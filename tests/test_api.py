@@ -215,26 +215,43 @@ def test_progress_is_told_on_stderr_alone(tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_run_in_which_nothing_fits_says_why_and_leaves_its_board(tmp_path, monkeypatch):
-    def fail(problem, candidate, fold, **rest):
-        return trial.FoldResult.failed(candidate.trial_id, fold, "error", "ValueError: no luck")
-
-    finished = []
+@pytest.fixture
+def ends(monkeypatch):
+    """What engine and tracker are told at the end of a run."""
+    told = []
 
     class Tracker(NullTracker):
         def finish(self, folder, *, status, metrics, seconds):
-            finished.append(status)
+            told.append((status, "cv_mean" in metrics))
+
+    monkeypatch.setattr("bench.start.make_tracker", lambda spec: Tracker())
+    monkeypatch.setattr("bench.engine.LocalEngine.close", lambda self: told.append("closed"))
+    return told
+
+
+def test_engine_is_closed_and_the_tracker_told_how_it_went(tmp_path, ends):
+    run(table("binary"), output="out")
+    assert ends == ["closed", ("FINISHED", True)]
+
+
+def test_engine_is_closed_and_the_tracker_told_when_a_run_breaks(tmp_path, monkeypatch, ends):
+    monkeypatch.setattr("bench.spine.make_proposals", lambda *parts: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(table("binary"), output="out")
+    assert ends == ["closed", ("FAILED", False)]
+
+
+def test_run_in_which_nothing_fits_says_why_and_leaves_its_board(tmp_path, monkeypatch, ends):
+    def fail(problem, candidate, fold, **rest):
+        return trial.FoldResult.failed(candidate.trial_id, fold, "error", "ValueError: no luck")
 
     monkeypatch.setattr("bench.engine.run_fold", fail)
-    monkeypatch.setattr("bench.start.make_tracker", lambda spec: Tracker())
     with pytest.raises(
         RunFailedError, match=r"at least one candidate .* none was. .*ValueError: no luck.* Raise --budget"
     ):
         run(table("binary"), output="out")
-    assert finished == ["FAILED"]
+    assert ends == ["closed", ("FAILED", False)]
     assert set(bench.load_run("out").leaderboard.frame["status"]) == {"error"}
-    monkeypatch.undo()
-    monkeypatch.chdir(tmp_path)
     assert not (tmp_path / "out" / "DONE").exists()
 
 

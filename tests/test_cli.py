@@ -205,7 +205,7 @@ def test_signal_before_the_search_is_no_failure_of_the_run(cli, place, monkeypat
     monkeypatch.setattr(engine.LocalEngine, "start", interrupted)
     told = run(cli, "--output", "out")
     assert told.code == 130
-    assert "error: at least one candidate" in told.err
+    assert "stopped before there was anything to report; the same command goes on." in told.err
 
 
 def test_unexpected_error_is_told_without_a_traceback(cli, place, monkeypatch):
@@ -412,7 +412,6 @@ def test_doctor_looks_without_ray(cli, place):
     assert "error" not in told.out if told.code == 0 else "error" in told.out
     assert "python" in told.out.lower()
     assert "Traceback" not in told.err
-    assert "ray" not in sys.modules or True
 
 
 def test_fetch_needs_a_card_that_is_downloaded(cli, place):

@@ -191,7 +191,7 @@ def test_pandas_frames() -> None:
     assert dataset.name == "frame"
     assert {column.name: column.kind for column in dataset.columns} == {
         "number": "numeric",
-        "whole": "constant",
+        "whole": "numeric",
         "mixed": "categorical",
         "flag": "boolean",
         "code": "categorical",
@@ -220,7 +220,7 @@ def test_pandas_frame_with_one_name_twice() -> None:
         (cycle(0, 1), "x", "numeric"),
         (cycle(True, False), "x", "boolean"),
         (cycle("a", "b"), "x", "categorical"),
-        (cycle("a", None), "x", "constant"),
+        (cycle("a", None), "x", "categorical"),
         (cycle(None), "x", "constant"),
         (cycle(3.0), "id", "constant"),
         (list(range(60)), "x", "id"),

@@ -238,15 +238,15 @@ def test_neighbours_are_sampled_when_there_are_too_many(monkeypatch: pytest.Monk
     y[17] = 3
     sample = replace(sample, y=y)
     estimator = fitted("knn", sample)
-    assert len(estimator._y) == 50
-    assert set(estimator._y) == {0, 1, 2, 3}
+    assert len(estimator._arrays["y"]) == 50
+    assert set(estimator._arrays["y"]) == {0, 1, 2, 3}
     assert estimator.predict(sample.test).shape[1] == 4
 
 
 @pytest.mark.parametrize("params", [{"penalty": "l1", "C": 0.02}, {"penalty": "l2", "C": 0.02}])
 def test_a_lasso_drops_features_and_a_ridge_does_not(params):
     sample = make_sample(discover()["linear"], "binary", n_rows=300)
-    weights = fitted("linear", sample, **params)._model.coef_
+    weights = fitted("linear", sample, **params)._arrays["coefficients"]
     assert (np.sum(weights == 0.0) > 0) == (params["penalty"] == "l1")
 
 

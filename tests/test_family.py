@@ -157,7 +157,7 @@ def test_spaces_start_inside_their_ranges(name):
     space = space_of(discover()[name])
     parameters = {parameter.name: parameter for parameter in space.parameters}
     assert bool(parameters) == (name not in {"dummy", "naive_bayes"})
-    for point in (space.defaults, *space.portfolio):
+    for point in (space.complete({}), *space.portfolio):
         for key, value in point.items():
             if (parameter := parameters.get(key)) is None:
                 assert key == "n_estimators"

@@ -399,7 +399,7 @@ def test_later_format_is_refused(altered):
 
 
 def test_folder_without_a_predictor_says_so(tmp_path):
-    with pytest.raises(StoreError, match=r"manifest.json must be a file written by `bench run`"):
+    with pytest.raises(StoreError, match=r"must be the folder of a run with a predictor. `bench list runs` shows"):
         load_predictor(tmp_path)
 
 

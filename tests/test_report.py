@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from report_fixture import Shape, write_run
 
@@ -355,8 +355,7 @@ def test_seconds_text(seconds: float, text: str) -> None:
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-6, 1e12), st.integers(2, 10))
 def test_ticks_lie_within_the_scale_and_differ(low: float, span: float, most: int) -> None:
-    if low + span - low < span / 2:
-        return
+    assume(span > 1e-9 * abs(low))  # finer than that, and neighbouring numbers are no longer told apart
     scale = Scale(low=low, high=low + span, start=0.0, stop=100.0)
     ticks = scale.ticks(most)
     assert all(-1e-3 <= scale(value) <= 100 + 1e-3 for value, _ in ticks)

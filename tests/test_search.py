@@ -305,7 +305,7 @@ def undisturbed():
     return [c.to_dict() for c in watcher.opened_], told(results)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(slots=st.integers(1, 9), order=st.integers(0, 10**6), baselines=st.integers(0, 6))
 def test_counted_search_is_the_same_whatever_comes_back_when(undisturbed, slots, order, baselines):
     search, watcher = run_counted(slots=slots, rng=np.random.default_rng(order), baselines=baselines)
@@ -356,7 +356,7 @@ def left_behind(told_folds, opened, closed=()):
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(cut=st.integers(0, 75), slots=st.integers(1, 5), order=st.integers(0, 1000))
 def test_counted_search_resumes_to_the_same_results(undisturbed, cut, slots, order):
     rng = np.random.default_rng(order)
@@ -516,7 +516,7 @@ def interrupted(clock, n_tells, *, slots=3, answer=flaky, **asked):
     return watcher, left_behind(watcher.folded_, watcher.opened_, watcher.closed_)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(n_tells=st.integers(0, 60), sampler=st.sampled_from(["tpe", "random"]))
 def test_a_search_by_the_clock_goes_on_where_it_was_left(n_tells, sampler):
     first, past = interrupted(Turned(), n_tells, sampler=sampler)

@@ -30,7 +30,9 @@ def test_durations(text, seconds):
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "0s", "-5m", "5 minutes", "1h30m", "nan", "inf", "1e3", "m", "٣s", True, "5M"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "0s", "-5m", "5 minutes", "1h30m", "nan", "inf", "1e3", "m", "٣s", True, "5M"]
+)
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(RequestError, match=r"must be a positive duration such as 60s, 10m or 2h, got"):
         parse_duration(text)
@@ -189,7 +191,10 @@ def test_an_empty_file_asks_nothing(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dataset: d\n\nmetrc: rmse\n", r"run\.yaml, line 3: 'metrc' is not a setting of a run\. Did you mean 'metric'"),
+        (
+            "dataset: d\n\nmetrc: rmse\n",
+            r"run\.yaml, line 3: 'metrc' is not a setting of a run\. Did you mean 'metric'",
+        ),
         ("1: d\n", r"line 1: '1' is not a setting of a run\."),
         ("- dataset\n", r"must hold keys and values such as `metric: roc_auc`, got list"),
         ("0\n", r"must hold keys and values such as `metric: roc_auc`, got int"),

@@ -144,7 +144,15 @@ def test_same_seed_same_splits(kind: TaskKind) -> None:
 
 @pytest.mark.parametrize(
     ("n", "folds", "expected", "repeats"),
-    [(100, None, 5, 3), (400, None, 5, 2), (1000, None, 5, 1), (100, 4, 4, 3), (100_001, None, 3, 1), (1000, 7, 7, 1)],
+    [
+        (100, None, 5, 3),
+        (300, None, 5, 2),
+        (400, None, 5, 1),
+        (1000, None, 5, 1),
+        (100, 4, 4, 3),
+        (100_001, None, 3, 1),
+        (1000, 7, 7, 1),
+    ],
 )
 def test_rows_decide_folds_and_repeats(n: int, folds: int | None, expected: int, repeats: int) -> None:
     splits = split(make(balanced(n)), 0.0, folds)

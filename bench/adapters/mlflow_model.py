@@ -95,16 +95,14 @@ def save_model(path: Path, folder: Path, predictor: "Predictor", model: str, ori
     import mlflow.pyfunc
     from mlflow.models import Model, ModelSignature
 
-    inputs, example = _inputs(predictor.schema), _example(folder, predictor.schema)
-    outputs = None if example is None else _outputs(PredictorModel(predictor, model).predict(example))
     mlflow.pyfunc.save_model(
         path=str(path),
         loader_module=__name__,
         data_path=str(folder),
         model_config={"model": model},
         mlflow_model=Model(**origin, model_uuid=origin["model_id"]),
-        signature=ModelSignature(inputs=inputs, outputs=outputs),
-        input_example=example,
+        signature=ModelSignature(inputs=_inputs(predictor.schema), outputs=_outputs(predictor)),
+        input_example=_example(folder, predictor.schema),
         # Left to itself, mlflow runs the model in a process of its own to see what it imports, which takes seconds.
         pip_requirements=_pip_requirements(),
     )
@@ -123,13 +121,16 @@ def _inputs(schema: Schema) -> Any:
     return Columns([ColSpec(_TYPES.get(column.dtype) or AnyType(), column.name) for column in schema.columns])
 
 
-def _outputs(prediction: Any) -> Any:
-    """Spell the columns of a pandas frame of predictions in MLflow's types."""
+def _outputs(predictor: "Predictor") -> Any:
+    """Spell the columns of a predictor's answers in MLflow's types, without asking it for one."""
     from mlflow.types import ColSpec
     from mlflow.types import Schema as Columns
 
-    types = {"f": "double", "i": "long", "u": "long", "b": "boolean"}
-    return Columns([ColSpec(types.get(dtype.kind, "string"), name) for name, dtype in prediction.dtypes.items()])
+    if predictor.task == "regression":
+        return Columns([ColSpec("double", "prediction")])
+    types = {"f": "double", "i": "long", "b": "boolean"}
+    label = ColSpec(types.get(predictor.classes_.dtype.kind, "string"), "prediction")
+    return Columns([label, *(ColSpec("double", f"probability_{name}") for name in predictor.classes_.tolist())])
 
 
 def _example(folder: Path, schema: Schema) -> Any:

@@ -96,7 +96,8 @@ class RayEngine:
             if not self._running:
                 return
             self._collect(search, stop)
-        for running in self._running.values():
+        while self._running:
+            _, running = self._running.popitem()
             ray.kill(running.member.actor)
 
     def _hand_out(self, search: Search) -> None:

@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import logging
 import os
+import pkgutil
 import secrets
 import shutil
 import tempfile
@@ -30,6 +31,7 @@ _SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # whatever the system: Ray then listens on the loopback alone
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_TQDM": "0",
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # signals are the command's own business
@@ -47,9 +49,12 @@ GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.2
 _START_SECONDS = 60.0
 _OBJECT_STORE_BYTES = 256 * 2**20
-#: What Ray's head node starts for clusters, dashboards and forwarded logs. Here nobody would use these processes, and
-#: they take more time to start and to stop than all the rest.
-_UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
+#: What Ray starts for clusters, dashboards and forwarded logs, by the place it is found in. Nobody here would use these
+#: processes, which take more time to start and to stop than all the rest, nor read the listener's prints on stdout.
+_UNUSED = {
+    "ray._private.node.Node": ("start_monitor", "start_log_monitor", "start_api_server"),
+    "ray._private.worker": ("listen_error_messages",),
+}
 #: Ray's sockets lie below its folder, and the path of a socket has at most 107 characters.
 _LONGEST_TEMPORARY_PATH = 24
 _one_at_a_time = threading.Lock()
@@ -71,18 +76,21 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_unused_processes() -> Iterator[None]:
+def _without_unused_parts() -> Iterator[None]:
     """Keep Ray from starting what nobody here would use, as far as this version of it lets us."""
-    from ray._private.node import Node
-
-    methods = {name: vars(Node)[name] for name in _UNUSED if name in vars(Node)}
-    for name in methods:
-        setattr(Node, name, lambda *_, **__: None)
+    kept = [
+        (place, name, vars(place)[name])
+        for place, names in ((pkgutil.resolve_name(path), names) for path, names in _UNUSED.items())
+        for name in names
+        if name in vars(place)
+    ]
+    for place, name, _ in kept:
+        setattr(place, name, lambda *_, **__: None)
     try:
         yield
     finally:
-        for name, method in methods.items():
-            setattr(Node, name, method)
+        for place, name, original in kept:
+            setattr(place, name, original)
 
 
 @contextlib.contextmanager
@@ -95,7 +103,7 @@ def ray_started(machine: Machine) -> Iterator[None]:
     usual = tempfile.gettempdir()
     folder = tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp")
     try:
-        with _environment(thread_environment(1)), _without_unused_processes():
+        with _environment(thread_environment(1)), _without_unused_parts():
             ray.init(
                 address="local",
                 num_cpus=machine.cpus,
@@ -105,7 +113,6 @@ def ray_started(machine: Machine) -> Iterator[None]:
                 logging_level=logging.ERROR,
                 object_store_memory=_OBJECT_STORE_BYTES,
                 configure_logging=False,
-                _node_ip_address="127.0.0.1",  # Ray then listens on the loopback alone
                 _temp_dir=folder,
             )
         try:

@@ -4,9 +4,11 @@ Exit codes: 0 done; 1 the run failed, or the audit of `bench check` blocks; 2 th
 143 interrupted by SIGINT and SIGTERM.
 """
 
+import atexit
 import logging
 import os
 import sys
+import threading
 
 from bench.cli.app import app
 from bench.errors import BenchError
@@ -22,6 +24,8 @@ def main() -> None:
     except BrokenPipeError:  # whoever read our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except SystemExit as leaving:
+        _leave(leaving)
     except Exception as error:
         if os.environ.get("BENCH_DEBUG"):
             raise
@@ -34,3 +38,13 @@ def fail(message: str, code: int) -> None:
 
     print(f"error: {printable(message)}", file=sys.stderr)
     sys.exit(code)
+
+
+def _leave(leaving: SystemExit) -> None:
+    """Exit; at once where a tracker's thread is still writing, since it may be inside a library that aborts then."""
+    if any(thread.daemon and thread.name == "bench-mlflow" for thread in threading.enumerate()):
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(leaving.code if isinstance(leaving.code, int) else 1)
+    raise leaving

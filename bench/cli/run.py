@@ -47,7 +47,6 @@ def run(
     from bench.cli.show import print_board, print_outcome
     from bench.cli.terminal import progress_for
     from bench.cli.tools import process_seconds
-    from bench.errors import RunFailedError
     from bench.session import Clock
     from bench.spec import FIELDS, make_spec, read_config
     from bench.start import execute
@@ -61,17 +60,13 @@ def run(
             asked = {name: value for name, value in asked.items() if name not in excluded}
     spec = make_spec(**(asked | given))
     with Interrupts() as interrupts, progress_for(quiet=quiet) as progress:
-        try:
-            finished = execute(
-                spec,
-                progress=progress,
-                stop=interrupts.stop,
-                clock=Clock(before=process_seconds()),
-                command=shlex.join(["bench", *sys.argv[1:]]),
-            )
-        except RunFailedError as error:  # an interrupt before the first score is no failure of the run
-            error.exit_code = interrupts.exit_code or error.exit_code
-            raise
+        finished = execute(
+            spec,
+            progress=progress,
+            stop=interrupts.stop,
+            clock=Clock(before=process_seconds()),
+            command=shlex.join(["bench", *sys.argv[1:]]),
+        )
     print_board(finished.leaderboard, as_json=json)
     if not quiet:
         print_outcome(finished)

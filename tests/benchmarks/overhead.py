@@ -107,7 +107,8 @@ def main() -> None:
     cost, plain_cost = (wall - busy) / folds, (plain_wall - plain_busy) / plain_folds
     print(f"bench       {folds:4} folds  {busy / folds:.4f} s of fit and predict a fold, {cost:.4f} s beyond")
     print(
-        f"plain loop  {plain_folds:4} folds  {plain_busy / plain_folds:.4f} s of fit and predict a fold, {plain_cost:.4f} s beyond"
+        f"plain loop  {plain_folds:4} folds  {plain_busy / plain_folds:.4f} s of fit and predict a fold, "
+        f"{plain_cost:.4f} s beyond"
     )
     print(
         json.dumps({"beyond": cost, "plain_beyond": plain_cost, "limit": LIMIT_SECONDS, "met": cost <= LIMIT_SECONDS})

@@ -1,0 +1,57 @@
+"""What can be afforded."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.budget import plan
+from bench.resources import Machine
+from bench.spec import make_spec
+
+
+def here(cpus):
+    return Machine(cpus=cpus, memory_bytes=1, gpus=0, cpus_why="test")
+
+
+def spend(budget, *, spent=0.0, cells=0, cpus=4):
+    return plan(make_spec(dataset="d", budget=budget), here(cpus), spent=spent, cells=cells)
+
+
+@pytest.mark.parametrize(
+    ("budget", "spent", "cells", "window"),
+    [
+        (300.0, 0.0, 0, 270.0),  # a tenth is kept back
+        (60.0, 0.0, 0, 52.0),  # at least 8 seconds
+        (3600.0, 0.0, 0, 3555.0),  # at most 45
+        (10.0, 0.0, 0, 5.0),  # never more than half
+        (300.0, 20.0, 5_000_000, 240.0),
+        (10.0, 8.0, 0, 0.0),
+        (10.0, 50.0, 0, 0.0),
+    ],
+)
+def test_time_is_kept_back_for_what_follows_the_search(budget, spent, cells, window):
+    made = spend(budget, spent=spent, cells=cells)
+    assert made.window_seconds == pytest.approx(window)
+    assert made.search.left == pytest.approx(window, abs=0.5)
+    assert made.total.left == pytest.approx(max(0.0, budget - spent), abs=0.5)
+    assert made.trials is None
+
+
+@given(st.floats(0.1, 1e6), st.floats(0, 1e6), st.integers(0, 10**10))
+def test_the_search_always_ends_before_the_command(budget, spent, cells):
+    made = spend(budget, spent=spent, cells=cells)
+    assert 0 <= made.window_seconds <= max(0.0, budget - spent)
+    assert made.search.left <= made.total.left
+
+
+@pytest.mark.parametrize("spent", [0.0, 1e9])
+def test_a_counted_run_knows_no_clock(spent):
+    made = plan(make_spec(dataset="d", trials=7), here(16), spent=spent, cells=10**9)
+    assert (made.trials, made.slots) == (7, 16)
+    assert made.search.left == made.total.left == math.inf
+
+
+def test_one_fit_a_core_and_at_least_one():
+    assert [spend(60.0, cpus=cpus).slots for cpus in (0, 1, 3)] == [1, 1, 3]

@@ -1,0 +1,115 @@
+"""Which fold models stay on disk, and fitting the others again."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from search_fixture import RMSE, fold_result
+
+from bench.candidate import Candidate
+from bench.errors import RunFailedError
+from bench.family import discover, space_of
+from bench.keep import KEPT_A_FAMILY, ensure_models, evict, kept
+from bench.metric import get_metric
+from bench.resources import Allotment
+from bench.store import PREDICTIONS, fold_folder, read_predictions
+from bench.trial import TrialResult, run_fold
+
+FOLDS = 2
+
+
+def ended(trial_id, score, *, family="knn", status="ok"):
+    candidate = Candidate(trial_id=trial_id, family=family, params={}, origin="tuned", number=0, seed=1)
+    folds = tuple(fold_result(candidate, fold, score) for fold in range(FOLDS))
+    return TrialResult(candidate=candidate, folds=folds, asked=FOLDS, status=status)
+
+
+def names(results):
+    return [result.candidate.trial_id for result in results]
+
+
+@pytest.mark.parametrize(("metric", "sign"), [(RMSE, 1), (get_metric("r2"), -1)])
+def test_the_best_few_of_each_family_are_kept_best_first(metric, sign):
+    results = [ended(f"a{n}", sign * (1.0 + n)) for n in range(KEPT_A_FAMILY + 2)]
+    results += [ended("b0", sign * 9.0, family="linear"), ended("broken", sign * 0.1, status="error")]
+    assert names(kept(results[::-1], metric)) == [*(f"a{n}" for n in range(KEPT_A_FAMILY)), "b0"]
+
+
+def test_ties_go_to_the_smaller_id():
+    results = [ended(name, 1.0) for name in "fbdace"]
+    assert names(kept(results, RMSE)) == list("abcdef"[:KEPT_A_FAMILY])
+
+
+@pytest.fixture
+def problem(make_small):
+    return make_small("regression")
+
+
+def fit(problem, trial_id, **params):
+    """Fit a small tree on all folds."""
+    defaults = dict(space_of(discover()["decision_tree"]).defaults)
+    candidate = Candidate(
+        trial_id=trial_id, family="decision_tree", params=defaults | params, origin="tuned", number=0, seed=1
+    )
+    n_folds = len(problem.splits.folds)
+    folds = [run_fold(problem, candidate, fold, allotment=Allotment(), seconds=None) for fold in range(n_folds)]
+    assert {result.status for result in folds} == {"ok"}
+    return TrialResult(candidate=candidate, folds=tuple(folds), asked=n_folds, status="ok")
+
+
+def files(problem, result, fold=0):
+    return {path.name for path in fold_folder(problem.folder, result.candidate.trial_id, fold).iterdir()}
+
+
+def test_evicted_models_are_fitted_again_with_the_same_predictions(problem):
+    result = fit(problem, "t1")
+    whole = files(problem, result)
+    before = read_predictions(fold_folder(problem.folder, "t1", 1))
+    assert ensure_models(problem, [result]) == ()
+    evict(problem, [dataclasses.replace(result, status="pruned")])
+    assert all(files(problem, result, fold) == {PREDICTIONS} for fold in range(result.asked))
+    assert ensure_models(problem, [result, result]) == ("decision_tree",)
+    assert files(problem, result) == whole
+    again = read_predictions(fold_folder(problem.folder, "t1", 1))
+    assert all(np.array_equal(one, other) for one, other in zip(before, again, strict=True))
+
+
+def test_kept_models_are_not_evicted(problem):
+    result = fit(problem, "t1")
+    whole = files(problem, result)
+    evict(problem, [result])
+    assert files(problem, result) == whole
+
+
+def test_models_that_are_folders_are_evicted_too_and_what_is_gone_is_passed_over(problem):
+    result = dataclasses.replace(fit(problem, "t1"), status="pruned")
+    (fold_folder(problem.folder, "t1", 0) / "weights" / "deep").mkdir(parents=True)
+    for path in fold_folder(problem.folder, "t1", 1).iterdir():
+        path.unlink()
+    fold_folder(problem.folder, "t1", 1).rmdir()
+    evict(problem, [result])
+    assert files(problem, result) == {PREDICTIONS}
+
+
+@pytest.mark.parametrize("left", [set(), {"predictions.npz"}, {"predictions.npz", "half.bin"}, None])
+def test_a_model_that_is_not_whole_is_fitted_again(problem, left):
+    result = fit(problem, "t1")
+    whole = files(problem, result)
+    folder = fold_folder(problem.folder, "t1", 0)
+    for path in folder.iterdir():
+        if left is None or path.name not in left:
+            path.unlink()
+    if left is None:
+        folder.rmdir()
+    elif "half.bin" in left:
+        (folder / "half.bin").touch()
+    assert ensure_models(problem, [result]) == ("decision_tree",)
+    assert files(problem, result) == whole
+
+
+def test_a_fit_that_fails_now_is_told(problem):
+    result = fit(problem, "t1")
+    evict(problem, [dataclasses.replace(result, status="pruned")])
+    broken = dataclasses.replace(result.candidate, params={"max_depth": "deep"})
+    with pytest.raises(RunFailedError, match=r"decision_tree could not be fitted again on fold 0: .+\."):
+        ensure_models(problem, [dataclasses.replace(result, candidate=broken)])

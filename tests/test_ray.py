@@ -1,0 +1,213 @@
+"""The engine of every run, on a Ray of its own: whatever a fit does to its worker, the search goes on."""
+
+import itertools
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import unruly
+from conftest import small
+from ray_fixture import MACHINE, engine, families_at_large  # noqa: F401 - fixtures
+from search_fixture import Watcher, counted, make_family, make_space
+from search_fixture import make_search as make_search_of
+
+from bench.adapters import ray_runtime
+from bench.adapters.ray_actors import RayEngine
+from bench.budget import Plan
+from bench.engine import LocalEngine
+from bench.resources import Deadline, Machine
+from bench.store import fold_folder
+
+FOLDS = 3
+DIED = "its worker died: killed, or crashed in native code"
+
+
+@pytest.fixture(scope="module")
+def problem(tmp_path_factory, engine):  # noqa: F811
+    """A problem that every search here works on; an engine's workers know one."""
+    return small(tmp_path_factory.mktemp("ray") / "run", "binary")
+
+
+_seeds = itertools.count()
+
+
+def make_search(plan: Plan, *names: str, observers=(), seed: int | None = None):
+    """A search among some of the families of `unruly`, whose candidates no other search here has."""
+    families = tuple(make_family(name, order=place) for place, name in enumerate(names))
+    seed = next(_seeds) if seed is None else seed
+    return make_search_of(plan, families=families, n_folds=FOLDS, observers=observers, seed=seed)
+
+
+def by_the_clock(seconds: float) -> Plan:
+    window = Deadline(seconds)
+    return Plan(slots=2, trials=None, search=window, total=window, window_seconds=seconds)
+
+
+def outcomes(watcher: Watcher) -> dict[str, set[tuple[str, str]]]:
+    """Status and reason of the folds of each family."""
+    family = {candidate.trial_id: candidate.family for candidate in watcher.opened_}
+    found: dict[str, set[tuple[str, str]]] = {}
+    for fold in watcher.folded_:
+        found.setdefault(family[fold.trial_id], set()).add((fold.status, fold.reason))
+    return found
+
+
+def test_same_results_as_in_this_process(engine, problem, tmp_path):  # noqa: F811
+    by_ray, _ = make_search(counted(6), "polite", "nan", seed=1000)
+    engine.run(by_ray, problem, threading.Event())
+    here, _ = make_search(counted(6), "polite", "nan", seed=1000)
+    LocalEngine(Machine(cpus=1, memory_bytes=2**30, gpus=0, cpus_why="told")).run(
+        here, small(tmp_path / "run", "binary"), threading.Event()
+    )
+    told = [[(r.candidate, r.status, r.reason, r.scores) for r in search.results()] for search in (by_ray, here)]
+    assert told[0] == told[1]
+    assert {status for _, status, _, _ in told[0]} == {"ok", "error"}
+
+
+def test_whatever_a_fit_does_is_its_own_outcome(engine, problem, capfd):  # noqa: F811
+    names = ("crashes", "killed", "leaves", "raises", "hungry", "nan", "polite")
+    search, watcher = make_search(counted(len(names)), *names)
+    engine.run(search, problem, threading.Event())
+    assert outcomes(watcher) == {
+        "crashes": {("error", DIED)},
+        "killed": {("error", DIED)},
+        "leaves": {("error", DIED)},
+        "raises": {("error", "ValueError: made to fail")},
+        "hungry": {("out_of_memory", "no memory was left for the fit")},
+        "nan": {("error", "predictions must be finite, got NaN or infinity")},
+        "polite": {("ok", "")},
+    }
+    assert capfd.readouterr() == ("", ""), "what Ray has to say about it must not reach the terminal"
+
+
+def test_a_hanging_fit_is_killed_and_its_worker_replaced(engine, problem):  # noqa: F811
+    stop = threading.Event()
+
+    class Enough(Watcher):
+        def closed(self, result):
+            if result.candidate.family == "polite":
+                stop.set()
+
+    search, watcher = make_search(by_the_clock(16), "hangs", "polite", observers=(Enough(),))
+    began = time.monotonic()
+    engine.run(search, problem, stop)
+    assert time.monotonic() - began < 16
+    found = outcomes(watcher)
+    assert found["polite"] == {("ok", "")}
+    (status, reason), *_ = found["hangs"]
+    assert status == "timeout"
+    assert reason.startswith("hung past its ")
+    assert reason.endswith(" s and was killed")
+    hung = [candidate.trial_id for candidate in watcher.opened_ if candidate.family == "hangs"]
+    notes = [note for trial in hung for note in (problem.folder / "trials" / trial).rglob(unruly.PROCESS)]
+    assert notes
+    assert not any(is_alive(int(note.read_text())) for note in notes)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; one that only waits to be buried does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_family_that_fails_three_times_in_a_row_is_given_up(engine, problem):  # noqa: F811
+    search, watcher = make_search(counted(12), "raises")
+    engine.run(search, problem, threading.Event())
+    assert watcher.benched_ == [("raises", "ValueError: made to fail")]
+    assert len(watcher.closed_) == 4  # the batch in which that came out
+
+
+def test_two_workers_share_a_gpu(engine, problem):  # noqa: F811
+    search, watcher = make_search(counted(2), "gpu")
+    engine.run(search, problem, threading.Event())
+    seen = [
+        json.loads((fold_folder(problem.folder, fold.trial_id, fold.fold) / unruly.SEEN).read_text())
+        for fold in watcher.folded_
+    ]
+    assert {(given["device"], given["gpu"], given["visible"]) for given in seen} == {("cuda", 0.5, "0")}
+    assert len({fold.worker for fold in watcher.folded_}) == 2
+    assert ray_runtime.ray.cluster_resources()["GPU"] == 1.0
+    assert ray_runtime.ray.available_resources().get("GPU", 0.0) == 0.0
+
+
+def test_fits_under_way_are_given_up_when_the_run_is_stopped(engine, problem):  # noqa: F811
+    stop = threading.Event()
+    threading.Timer(2, stop.set).start()
+    search, watcher = make_search(counted(1), "hangs")
+    began = time.monotonic()
+    engine.run(search, problem, stop)
+    assert time.monotonic() - began < 5
+    assert watcher.folded_ == []
+    again, watcher = make_search(counted(1), "polite")
+    engine.run(again, problem, threading.Event())
+    assert outcomes(watcher) == {"polite": {("ok", "")}}
+
+
+@pytest.fixture
+def another(monkeypatch):
+    """An engine of its own, while Ray is up already."""
+    monkeypatch.setattr(ray_runtime, "_one_at_a_time", threading.Lock())
+    made = RayEngine(MACHINE)
+    yield made
+    made.close()
+
+
+def test_where_ray_does_not_start_this_process_takes_over(another, make_small, monkeypatch, caplog, families_at_large):  # noqa: F811
+    def fail(**_):
+        raise RuntimeError("no room for Ray\nand much more")
+
+    monkeypatch.setattr(ray_runtime.ray, "init", fail)
+    another.start()
+    search, watcher = make_search(counted(2), "polite", "raises")
+    with caplog.at_level(logging.WARNING):
+        another.run(search, make_small(), threading.Event())
+    assert outcomes(watcher) == {"polite": {("ok", "")}, "raises": {("error", "ValueError: made to fail")}}
+    assert [record.message for record in caplog.records] == [
+        "Ray did not start (no room for Ray); going on in this process, as with --engine local."
+    ]
+
+
+def test_where_ray_takes_too_long_this_process_takes_over(another, make_small, monkeypatch, caplog, families_at_large):  # noqa: F811
+    monkeypatch.setattr(ray_runtime, "_START_SECONDS", 0.5)
+    search, watcher = make_search(counted(1), "polite")
+    with ray_runtime._one_at_a_time:  # as held by another run of this process
+        another.start()
+        another.run(search, make_small(), threading.Event())
+    assert outcomes(watcher) == {"polite": {("ok", "")}}
+    assert "it takes more than 0 s" in caplog.text
+
+
+def test_baselines_do_not_wait_for_ray(another, make_small, families_at_large):  # noqa: F811
+    """They run in this process, and the others only where they can be killed."""
+    stop = threading.Event()
+
+    class Enough(Watcher):
+        def folded(self, result):
+            if len(self.folded_) == FOLDS - 1:
+                threading.Timer(0.5, stop.set).start()
+            super().folded(result)
+
+    watcher = Enough()
+    families = (make_family("polite", order=0, baseline=True), make_family("nan", order=1))
+    spaces = {family.name: make_space(family.name) for family in families}
+    search, _ = make_search_of(counted(4), families=families, n_folds=FOLDS, spaces=spaces, observers=(watcher,))
+    with ray_runtime._one_at_a_time:
+        another.start()
+        another.run(search, make_small(), stop)
+    assert {fold.worker.rpartition(":")[2] for fold in watcher.folded_} == {str(os.getpid())}
+    assert [result.candidate.family for result in watcher.closed_] == ["polite"]
+
+
+def test_threads_of_ray_are_held_to_one_and_the_environment_is_as_before(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with ray_runtime._environment({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}):
+        assert (os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"]) == ("1", "1")
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
