@@ -1,4 +1,4 @@
-"""A world without fits, in which the brain is watched: tiny families, folds whose scores are chosen, a clock to turn."""
+"""A world without fits to watch the brain in: tiny families, folds whose scores are chosen, a clock to turn."""
 
 import heapq
 import itertools

@@ -30,7 +30,8 @@ def test_import_is_light(code: str) -> None:
 
 
 def test_help_is_light() -> None:
-    code = "from typer.testing import CliRunner\nfrom bench.cli import app\nassert 'run' in CliRunner().invoke(app, ['--help']).output"
+    code = "from typer.testing import CliRunner\nfrom bench.cli import app\n"
+    code += "assert 'run' in CliRunner().invoke(app, ['--help']).output"
     assert not loaded_by(code) & {*HEAVY, "numpy", "polars"}
 
 

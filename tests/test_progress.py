@@ -39,7 +39,7 @@ def test_what_failed_is_told_with_its_reason_and_is_never_the_best(lines):
     progress.searching(counted(3), RMSE)
     progress.closed(ended(0.1, status="pruned", reason="clearly worse", folds=2))
     progress.closed(ended(0.5, number=1))
-    assert told()[0].split() == "knn pruned after 2/5 folds: clearly worse".split()
+    assert told()[0].split() == ["knn", "pruned", "after", "2/5", "folds:", "clearly", "worse"]
     assert told()[1].endswith("best 0.50000")
 
 

@@ -171,7 +171,8 @@ def test_a_request_comes_back_from_its_file(tmp_path_factory, content, end, test
 
 def test_a_file_is_plain_to_read():
     assert make_spec(dataset="adult", families="knn", budget="5m").to_yaml() == (
-        "dataset: adult\nbudget: 300s\nfamilies:\n- knn\ntest_size: 0.2\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
+        "dataset: adult\nbudget: 300s\nfamilies:\n- knn\ntest_size: 0.2\n"
+        "sampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
     )
 
 

@@ -177,4 +177,4 @@ def test_nothing_that_was_scored_is_a_failure_that_names_reasons(frame, tmp_path
 
 def test_a_folder_of_other_data_is_refused(undisturbed, frame):
     with pytest.raises(StoreError, match="belongs to another run"):
-        carry_out(frame.head(500), undisturbed[0].folder, trials=5)
+        carry_out(frame.head(400), undisturbed[0].folder, trials=5)
