@@ -65,6 +65,13 @@ def _expected_improvement(mean: float, spread: float, best: float) -> float:
     return spread * (z * 0.5 * math.erfc(-z / math.sqrt(2)) + density)
 
 
+def _cost(records: Mapping[str, FamilyRecord], record: FamilyRecord) -> float:
+    """Seconds a fold, but no less than the median family's: to be cheaper still is no merit, or the cheapest family
+    would take all candidates, and the best of a hundred is mostly lucky."""
+    known = [seconds for other in records.values() if (seconds := other.seconds_a_fold) is not None]
+    return max(record.seconds_a_fold or 0.0, float(np.median(known)) if known else 0.0, 1e-3)
+
+
 def expected_gain(records: Mapping[str, FamilyRecord], name: str, *, timed: bool) -> float:
     """Expected improvement of one more candidate of a family, a second when ``timed``, otherwise a candidate.
 
@@ -78,5 +85,5 @@ def expected_gain(records: Mapping[str, FamilyRecord], name: str, *, timed: bool
     prior = _PRIOR_SPREAD * (float(np.median([min(errors) for errors in known])) - best) + 1e-12
     errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
     spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))
-    cost = (record.seconds_a_fold or 1e-3) if timed else 1.0
+    cost = _cost(records, record) if timed else 1.0
     return _expected_improvement(float(errors.mean()), spread, best) / cost

@@ -5,17 +5,27 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from conftest import table
+from rich.console import Console
+from spies import candidate
 
 from bench import engine
+from bench.audit import Finding
+from bench.budget import Plan
 from bench.cli.show import print_board
+from bench.cli.terminal import TerminalProgress, progress_for
 from bench.errors import BenchError
 from bench.family import discover
 from bench.leaderboard import HEAD, Leaderboard
 from bench.metric import METRICS
+from bench.progress import LineProgress, NullProgress
+from bench.resources import Deadline
+from bench.trial import FoldResult, TrialResult
 
 ENTRY = [sys.executable, "-c", "from bench.cli import main; main()"]
 CHEAP = ("--families", "linear,decision_tree", "--trials", "4", "--folds", "2", "--engine", "local", "--no-track")
@@ -232,6 +242,92 @@ def test_error_ends_with_the_code_of_its_kind(cli, monkeypatch, place):
     told = run(cli)
     assert (told.code, told.out) == (1, "")
     assert told.err.endswith("error: it must hold.\n")
+
+
+# --- progress --------------------------------------------------------------------------------------------------------
+
+
+def through(progress, *, timed):
+    """A search in which one candidate goes well, one is cut off and a family is given up."""
+    good = replace(candidate("knn"), origin="default")
+    slow = replace(candidate("linear"), number=1, trial_id="slow")
+    limit = 60.0 if timed else None
+    spending = Plan(
+        slots=1,
+        trials=None if timed else 2,
+        search=Deadline(limit),
+        total=Deadline(limit),
+        window_seconds=limit or 0.0,
+    )
+    fold = FoldResult(trial_id="knn-7", fold=0, status="ok", score=1.25, scores={})
+    progress.stage("search")
+    progress.note("A decision; --option overrules it.\x1b[31m")
+    progress.finding(Finding(code="missing_values", severity="warning", message="b lacks 3 values."))
+    progress.searching(spending, METRICS["rmse"])
+    for one in (good, slow):
+        progress.opened(one)
+    progress.folded(fold)
+    progress.closed(TrialResult(candidate=good, folds=(fold,), asked=1, status="ok"))
+    progress.closed(TrialResult(candidate=slow, folds=(), asked=1, status="timeout", reason="not in time"))
+    progress.benched("linear", "not in time")
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_live_display_shows_what_is_known_and_takes_itself_away(timed):
+    drawn = io.StringIO()
+    progress = TerminalProgress(Console(file=drawn, force_terminal=True, width=160, color_system=None))
+    through(progress, timed=timed)
+    time.sleep(0.3)
+    frame = Console(file=io.StringIO(), width=160)
+    frame.print(progress._draw())
+    progress.close()
+    shown = frame.file.getvalue()
+    assert "search" in shown
+    assert ("s left" in shown) == timed
+    assert "1 done, 0 running, 0 pruned, 1 failed; 1 folds" in shown
+    assert "best rmse" in shown
+    assert "1.25" in shown
+    for kept in (
+        "A decision; --option overrules it.\\x1b[31m",
+        "[missing_values] b lacks 3 values.",
+        "linear is given up",
+    ):
+        assert kept in drawn.getvalue()
+    assert "\x1b[31m" not in drawn.getvalue()
+
+
+def test_lines_say_the_same_where_nothing_can_be_drawn():
+    told = io.StringIO()
+    through(LineProgress(told), timed=False)
+    for line in (
+        "== search",
+        "A decision; ",
+        "warning: [missing_values]",
+        "knn ",
+        "rmse 1.25000  1/1 folds",
+        "best 1.25",
+    ):
+        assert line in told.getvalue()
+    assert "linear_1                 timeout after 0/1 folds: not in time" in told.getvalue()
+    assert "\x1b" not in told.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("terminal", "term", "quiet", "kind"),
+    [
+        (True, "xterm", False, TerminalProgress),
+        (True, "dumb", False, LineProgress),
+        (False, "xterm", False, LineProgress),
+        (True, "xterm", True, NullProgress),
+    ],
+)
+def test_display_fits_where_messages_go(monkeypatch, terminal, term, quiet, kind):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", term)
+    with progress_for(quiet=quiet) as progress:
+        assert type(progress) is kind
 
 
 # --- boards ----------------------------------------------------------------------------------------------------------

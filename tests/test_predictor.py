@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -340,6 +341,18 @@ def test_manifest_covers_every_file(finished):
     del found["manifest.json"]
     assert listed == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
     assert not any("predictions" in name for name in listed)
+
+
+def test_folder_is_whole_where_links_cannot_be_made(plain, tmp_path, monkeypatch):
+    def refuse(self, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    _, predictor, problem = plain
+    copied = shipped(problem, tmp_path / "predictor", *[whole(problem, name) for name in ("linear", "decision_tree")])
+    assert all(path.stat().st_nlink == 1 for path in (tmp_path / "predictor").rglob("*") if path.is_file())
+    frame = table("binary", seed=5)
+    np.testing.assert_array_equal(raw(copied, frame), raw(predictor, frame))
 
 
 @pytest.mark.parametrize("pattern", ["predictor.json", "example.json", "recipes/*/fold-1/*", "trials/*/fold-2/*"])

@@ -11,9 +11,10 @@ from test_predictor import raw
 import bench
 from bench import keep
 from bench.dataset import load_dataset
-from bench.errors import DataError, RequestError, StoreError
+from bench.errors import DataError, RequestError, RunFailedError, StoreError
 from bench.predictor import load_predictor
 from bench.store import PREDICTIONS, RunStore, fold_folder, read_json, read_predictions
+from bench.trial import FoldResult
 from bench.unpack import predictor_for
 
 
@@ -67,6 +68,16 @@ def test_model_is_fitted_again_once(multiclass, copy, told, monkeypatch):
     assert len(told) == 1
     assert second.default == model
     np.testing.assert_array_equal(first.predict_proba(multiclass.features), second.predict_proba(multiclass.features))
+
+
+def test_fit_that_fails_now_is_told(multiclass, copy, told, monkeypatch):
+    monkeypatch.setattr(
+        "bench.keep.run_fold", lambda *parts, **rest: FoldResult.failed("x", 0, "error", "ValueError: no luck")
+    )
+    model = evicted(copy, multiclass.ranked)[0]
+    with pytest.raises(RunFailedError, match=rf"{model} could not be fitted again on fold 0: ValueError: no luck"):
+        predictor_for(copy, model, told.append)
+    assert not (copy / "predictors").exists()
 
 
 def test_no_name_means_the_best(multiclass, told):
