@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import polars as pl
+
 from bench.errors import StoreError
 from bench.leaderboard import Leaderboard, load_leaderboard, rescore
 from bench.predictor import Predictor, load_predictor
@@ -17,9 +19,14 @@ class Run:
     interrupted: bool = False
 
     @cached_property
-    def leaderboard(self) -> Leaderboard:
-        """The board; ``leaderboard.frame`` is a polars frame."""
+    def board(self) -> Leaderboard:
+        """The board with what its columns mean: metric, direction, where test scores come from."""
         return load_leaderboard(self.folder)
+
+    @property
+    def leaderboard(self) -> pl.DataFrame:
+        """The board's rows, best first, as a frame."""
+        return self.board.frame
 
     def leaderboard_by(self, metric: str) -> Leaderboard:
         """The board ordered by another metric, or by ``module:function``; nothing is fitted again.
@@ -40,7 +47,7 @@ class Run:
         return self.folder / "report.html"
 
     def _repr_html_(self) -> str:
-        return self.leaderboard._repr_html_()
+        return self.board._repr_html_()
 
 
 def load_run(folder: Path | str) -> Run:

@@ -46,7 +46,7 @@ class Finished:
 
     @property
     def frame(self) -> pl.DataFrame:
-        return self.run.leaderboard.frame
+        return self.run.leaderboard
 
     @property
     def ranked(self) -> list[dict]:

@@ -93,7 +93,7 @@ def test_frames_of_polars_and_pandas_give_the_same_run(tmp_path):
     frame = table("binary")
     ours = run(frame, output=tmp_path / "polars")
     theirs = run(frame.to_pandas(), output=str(tmp_path / "pandas"))
-    assert settled(ours.leaderboard).equals(settled(theirs.leaderboard))
+    assert settled(ours.board).equals(settled(theirs.board))
     assert ours.folder == tmp_path / "polars"
     np.testing.assert_array_equal(ours.predictor.predict_proba(frame), theirs.predictor.predict_proba(frame))
 
@@ -103,17 +103,17 @@ def test_file_gives_the_run_that_its_frame_gives(tmp_path):
     frame.write_parquet(tmp_path / "rows.parquet")
     ours = run(frame, output=tmp_path / "frame")
     theirs = run(tmp_path / "rows.parquet", output=tmp_path / "file")
-    assert settled(ours.leaderboard).equals(settled(theirs.leaderboard))
+    assert settled(ours.board).equals(settled(theirs.board))
 
 
 def test_result_is_reached_from_the_run(binary):
     found = binary.run
-    assert found.leaderboard.best == binary.ranked[0]
+    assert found.board.best == binary.ranked[0]
     assert found.report.read_text().startswith("<!doctype html>")
     assert found.predictor.default == binary.ranked[0]["model"]
     assert not found.interrupted
     again = bench.load_run(str(found.folder))
-    assert again.leaderboard.frame.equals(found.leaderboard.frame)
+    assert again.leaderboard.equals(found.leaderboard)
     assert again.folder == found.folder
     assert bench.load_predictor(found.folder).models == found.predictor.models
     assert found.leaderboard_by("accuracy").metric == "accuracy"
@@ -141,7 +141,7 @@ def test_same_request_again_answers_without_a_fit(tmp_path, monkeypatch):
     monkeypatch.setattr("bench.engine.run_fold", None)
     monkeypatch.setattr("bench.spine.audit", None)
     second = run(table("binary"), output="out")
-    assert second.leaderboard.frame.equals(first.leaderboard.frame)
+    assert second.leaderboard.equals(first.leaderboard)
     assert {path: path.stat().st_mtime_ns for path in first.folder.rglob("*") if path.name != ".lock"} == before
 
 
@@ -149,8 +149,8 @@ def test_same_request_again_answers_without_a_fit(tmp_path, monkeypatch):
 def test_more_trials_go_on_with_the_run(tmp_path, monkeypatch, kind):
     """Regression targets below -1 leave rmsle undefined, which a journal has no number for."""
     frame = table(kind)
-    fresh = run(frame, output="fresh", trials=7).leaderboard
-    short = run(frame, output="grown", trials=4).leaderboard
+    fresh = run(frame, output="fresh", trials=7).board
+    short = run(frame, output="grown", trials=4).board
     fits = []
     original = trial.run_fold
 
@@ -162,8 +162,8 @@ def test_more_trials_go_on_with_the_run(tmp_path, monkeypatch, kind):
     grown = run(frame, output="grown", trials=7)
     first = short.frame.filter(pl.col("origin") != "ensemble")
     assert not {trial_id for trial_id, _ in fits} & set(first["trial_id"])
-    assert settled(grown.leaderboard).equals(settled(fresh))
-    common = grown.leaderboard.frame.filter(pl.col("trial_id").is_in(first["trial_id"].implode()))
+    assert settled(grown.board).equals(settled(fresh))
+    common = grown.leaderboard.filter(pl.col("trial_id").is_in(first["trial_id"].implode()))
     order = ["trial_id", *sorted(set(first.columns) - {"rank", "trial_id"})]
     assert common.select(order).sort("trial_id").equals(first.select(order).sort("trial_id"))
 
@@ -178,9 +178,7 @@ def test_other_data_or_settings_in_the_same_folder_are_refused(tmp_path):
 
 
 def test_same_seed_gives_the_same_board_and_another_seed_another(tmp_path):
-    boards = [
-        settled(run(table("binary"), output=f"out{n}", seed=seed).leaderboard) for n, seed in enumerate((3, 3, 4))
-    ]
+    boards = [settled(run(table("binary"), output=f"out{n}", seed=seed).board) for n, seed in enumerate((3, 3, 4))]
     assert boards[0].equals(boards[1])
     assert not boards[0].equals(boards[2])
 
@@ -194,14 +192,14 @@ def test_lists_and_paths_are_taken_as_settings(tmp_path):
         test=tmp_path / "test.csv",
         output=tmp_path / "out",
     )
-    assert made.leaderboard.test == "given"
-    assert set(made.leaderboard.frame["family"]) == {"decision_tree", "dummy", "ensemble"}
+    assert made.board.test == "given"
+    assert set(made.leaderboard["family"]) == {"decision_tree", "dummy", "ensemble"}
 
 
 def test_budget_stops_a_run_by_the_clock(tmp_path):
     settings = {name: value for name, value in SMALL.items() if name != "trials"}
     made = bench.run(table("binary"), budget=8, output="out", **settings | {"families": "decision_tree,dummy"})
-    assert made.leaderboard.best is not None
+    assert made.board.best is not None
     assert "budget: 8s" in (made.folder / "spec.yaml").read_text()
 
 
@@ -251,7 +249,7 @@ def test_run_in_which_nothing_fits_says_why_and_leaves_its_board(tmp_path, monke
     ):
         run(table("binary"), output="out")
     assert ends == ["closed", ("FAILED", False)]
-    assert set(bench.load_run("out").leaderboard.frame["status"]) == {"error"}
+    assert set(bench.load_run("out").leaderboard["status"]) == {"error"}
     assert not (tmp_path / "out" / "DONE").exists()
 
 
@@ -298,7 +296,7 @@ def test_check_finds_a_leak_that_a_run_refuses(tmp_path):
     assert bench.check(leaky.to_pandas(), target="y").to_dict() == found.to_dict()
     with pytest.raises(AuditBlockedError, match=r"\[target_leakage\] .*'copy'.*--allow target_leakage"):
         run(leaky, output="out")
-    assert run(leaky, output="out", allow="target_leakage").leaderboard.best["cv_mean"] == 1.0
+    assert run(leaky, output="out", allow="target_leakage").board.best["cv_mean"] == 1.0
 
 
 def test_check_of_sound_data_blocks_nothing():

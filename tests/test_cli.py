@@ -346,7 +346,7 @@ def test_leaderboard_prints_what_the_run_did(cli, binary):
 
 def test_leaderboard_as_json_and_csv(cli, binary):
     document = json.loads(cli("leaderboard", binary.folder, "--json").out)
-    assert document == binary.run.leaderboard.to_dict()
+    assert document == binary.run.board.to_dict()
     rows = list(csv.DictReader(io.StringIO(cli("leaderboard", binary.folder, "--csv").out)))
     assert [row["model"] for row in rows] == binary.frame["model"].to_list()
     assert [float(row["cv_mean"]) for row in rows] == binary.frame["cv_mean"].to_list()

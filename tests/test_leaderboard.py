@@ -125,7 +125,7 @@ def test_files_agree(finished):
     csv = pl.read_csv(finished.folder / "leaderboard.csv", schema=frame.schema)
     assert frame.equals(csv.with_columns(pl.col("reason").fill_null("")))
     document = strict((finished.folder / "leaderboard.json").read_text())
-    assert document == finished.run.leaderboard.to_dict()
+    assert document == finished.run.board.to_dict()
     assert document["schema"] == 1
     assert document["rows"] == frame.to_dicts()
 
@@ -416,7 +416,7 @@ def test_run_without_test_rows_reads_no_labels(make_small):
 
 
 def test_board_draws_itself_in_notebooks(binary):
-    html = binary.run.leaderboard._repr_html_()
+    html = binary.run.board._repr_html_()
     assert "<table" in html
     assert "ensemble_greedy" in html
     assert "trial_id" not in html
@@ -459,7 +459,7 @@ def test_sealed_labels_decide_nothing_but_test_columns(tmp_path, monkeypatch, ki
 
     monkeypatch.setattr(engine.LocalEngine, "start", swap)
     swapped = _run_small(tmp_path / "swapped", frame)
-    ours, theirs = honest.leaderboard.frame, swapped.leaderboard.frame
+    ours, theirs = honest.leaderboard, swapped.leaderboard
     shown = [name for name in ours.columns if _measured(name)]
     assert ours.drop(shown).equals(theirs.drop(shown))
     assert not ours["test"].equals(theirs["test"])
@@ -477,9 +477,9 @@ def test_labels_of_a_given_test_file_decide_nothing_but_test_columns(tmp_path):
     for name, labels in (("a", rows["y"]), ("b", rows["y"].reverse())):
         rows.with_columns(y=labels).write_csv(tmp_path / f"{name}.csv")
         boards.append(_run_small(tmp_path / name, train, test=tmp_path / f"{name}.csv"))
-    ours, theirs = (run.leaderboard.frame for run in boards)
+    ours, theirs = (run.leaderboard for run in boards)
     shown = [name for name in ours.columns if _measured(name)]
-    assert boards[0].leaderboard.test == "given"
+    assert boards[0].board.test == "given"
     assert ours.drop(shown).equals(theirs.drop(shown))
     assert not ours["test"].equals(theirs["test"])
     assert _content(boards[0].folder) == _content(boards[1].folder)

@@ -4,9 +4,11 @@ import pytest
 from search_fixture import FAMILIES, FOLDS, RMSE, fold_result, make_family, make_proposals, make_space
 
 from bench.candidate import Candidate
+from bench.identity import seed_for
 from bench.promise import FamilyRecord
 from bench.proposals import MOST_FAILURES
 from bench.space import Parameter, Space
+from bench.study import FamilyStudy, open_storage
 from bench.trial import TrialResult
 
 
@@ -97,6 +99,55 @@ def test_a_candidate_that_is_taken_up_is_not_proposed_again():
     assert {c.family for c in more[:2]} == {"boost", "lines"}  # trees had its first tuned one
     assert not {c.trial_id for c in taken} & {c.trial_id for c in more}
     assert not {(c.family, c.number) for c in taken} & {(c.family, c.number) for c in more}
+
+
+def test_suggestions_of_earlier_sessions_are_not_made_again():
+    taken = take(make_proposals([make_family("trees")], sampler="random"), 16)
+    proposals = make_proposals([make_family("trees")], sampler="random")
+    assert all(proposals.take_up(c) for c in taken)
+    more = take(proposals, 3)
+    assert [c.number for c in more] == [16, 17, 18]
+    assert not {c.params["x"] for c in taken} & {c.params["x"] for c in more}
+
+
+def test_a_familys_study_is_told_what_came_of_each_candidate(tmp_path):
+    def score(x):
+        return (x - 0.3) ** 2
+
+    proposals, proposed = make_proposals([make_family("trees")], seed=5), []
+    for _ in range(12):
+        candidate = proposals.propose(affordable=lambda name: True, timed=False)
+        proposals.learn(ended(candidate, score(candidate.params["x"])))
+        proposed.append(candidate.params["x"])
+    study = FamilyStudy(
+        make_space("trees"),
+        maximize=False,
+        sampler="tpe",
+        seed=seed_for(5, "study", "trees"),
+        storage=open_storage(tmp_path / "optuna.journal"),
+    )
+    study.tell(None, {"x": 0.5}, "ok", [score(0.5)] * FOLDS, label="default")
+    asked = []
+    for _ in range(11):
+        suggestion = study.ask()
+        asked.append(suggestion.params["x"])
+        study.tell(suggestion, suggestion.params, "ok", [score(asked[-1])] * FOLDS, label="tuned")
+    assert proposed == [0.5, *asked]
+
+
+def test_suggestions_that_are_not_fresh_are_dropped(monkeypatch):
+    dropped = []
+
+    class Spy(FamilyStudy):
+        def drop(self, suggestion):
+            dropped.append(suggestion.params)
+            super().drop(suggestion)
+
+    monkeypatch.setattr("search_fixture.FamilyStudy", Spy)
+    flag = Parameter(name="flag", type="categorical", choices=(False, True))
+    space = Space(family="trees", parameters=(flag,), defaults={"flag": False}, portfolio=())
+    assert len(take(make_proposals([make_family("trees")], spaces={"trees": space}), 10)) == 2
+    assert len(dropped) >= 10
 
 
 def test_a_stale_candidate_is_refused_and_its_move_is_made_again():

@@ -66,7 +66,7 @@ def carry_out(frame, folder, *, folds=10**9, clock=None, **asked):
 
 def board(run):
     """The board without what is measured."""
-    frame = run.leaderboard.frame
+    frame = run.leaderboard
     return frame.select(pl.exclude([name for name in frame.columns if pl.Series([name]).str.contains(MEASURED)[0]]))
 
 
@@ -93,7 +93,7 @@ def test_stages_come_in_order(undisturbed):
 
 def test_the_board_has_all_candidates_and_the_test_labels_stay_sealed(undisturbed):
     finished, told = undisturbed
-    ids = set(finished.leaderboard.frame["trial_id"])
+    ids = set(finished.leaderboard["trial_id"])
     assert {r.candidate.trial_id for r in told.results} <= ids
     assert (finished.folder / "sealed" / "test_labels.npy").exists()
 
@@ -139,7 +139,7 @@ def test_an_answer_is_taken_back_while_a_longer_one_is_made(frame, tmp_path):
     assert part.interrupted
     again, told = carry_out(frame, tmp_path / "run", trials=1)
     assert not any("This run is complete" in note for note in told.notes)
-    assert again.leaderboard.frame.filter(~pl.col("family").str.contains("ensemble")).height == 1
+    assert again.leaderboard.filter(~pl.col("family").str.contains("ensemble")).height == 1
 
 
 def test_a_run_that_broke_after_the_search_is_finished_without_a_fit(undisturbed, frame, tmp_path, monkeypatch):
@@ -155,7 +155,7 @@ def test_a_run_that_broke_after_the_search_is_finished_without_a_fit(undisturbed
 def test_a_budget_that_is_gone_still_gives_a_board_with_the_baseline(frame, tmp_path):
     finished, told = carry_out(frame, tmp_path / "run", budget="3s", clock=Clock(before=60.0))
     assert [(r.candidate.family, r.status) for r in told.results] == [("dummy", "ok")]
-    assert load_run(finished.folder).leaderboard.best["family"] == "dummy"
+    assert load_run(finished.folder).board.best["family"] == "dummy"
 
 
 def test_a_longer_budget_goes_on_where_a_shorter_one_ended(frame, tmp_path):

@@ -139,7 +139,7 @@ def divided(tmp_path_factory):
 
 def test_data_divided_by_groups_and_a_test_file_is_made_again(divided, told):
     folder = divided / "run"
-    rows = bench.load_run(folder).leaderboard.frame.to_dicts()
+    rows = bench.load_run(folder).leaderboard.to_dicts()
     (model,) = evicted(folder, rows)
     row = next(row for row in rows if row["model"] == model)
     predictor = predictor_for(folder, model, told.append)
@@ -166,7 +166,7 @@ def test_data_that_is_not_as_it_was_is_told(divided, tmp_path, told, change, tex
     shutil.copytree(divided, tmp_path / "place")
     folder = tmp_path / "place" / "run"
     shutil.rmtree(folder / "predictors", ignore_errors=True)
-    rows = bench.load_run(folder).leaderboard.frame.to_dicts()
+    rows = bench.load_run(folder).leaderboard.to_dicts()
     for row in rows:
         for path in (folder / "trials" / row["trial_id"]).glob("fold-*/*"):
             if path.name != PREDICTIONS:
@@ -181,6 +181,6 @@ def test_data_that_is_not_as_it_was_is_told(divided, tmp_path, told, change, tex
 
 def test_frame_is_not_stored_with_its_run(tmp_path, told):
     run = make_run(tmp_path / "run", table("regression"))
-    (model,) = evicted(run.folder, run.leaderboard.frame.to_dicts())
+    (model,) = evicted(run.folder, run.leaderboard.to_dicts())
     with pytest.raises(DataError, match="the run's data was a frame, which is not stored with it"):
         predictor_for(run.folder, model, told.append)

@@ -20,5 +20,5 @@ def leaderboard(
     if json and csv:
         raise RequestError("--json and --csv exclude each other. Choose one.")
     finished = load_run(run)
-    board = finished.leaderboard if metric is None else finished.leaderboard_by(metric)
+    board = finished.board if metric is None else finished.leaderboard_by(metric)
     print_board(board, as_json=json, as_csv=csv)

@@ -78,7 +78,7 @@ def runs(
 
     rows = []
     for path in sorted(folder.glob("*/leaderboard.json")):
-        board = load_run(path.parent).leaderboard
+        board = load_run(path.parent).board
         best = board.best or {"model": "none", "cv_mean": float("nan")}
         state = "complete" if (path.parent / "DONE").exists() else "unfinished"
         score = f"{board.metric} {best['cv_mean']:.5g}"

@@ -67,7 +67,7 @@ def run(
             clock=Clock(before=process_seconds()),
             command=shlex.join(["bench", *sys.argv[1:]]),
         )
-    print_board(finished.leaderboard, as_json=json)
+    print_board(finished.board, as_json=json)
     if not quiet:
         print_outcome(finished)
     raise typer.Exit(interrupts.exit_code)

@@ -84,7 +84,7 @@ def _print_rest(board: "Leaderboard", ranked: int) -> None:
 
 def print_outcome(run: "Run") -> None:
     """Say on stderr what was best, by how much, and what to do with it."""
-    board = run.leaderboard
+    board = run.board
     best = board.best
     if best is None:
         return
