@@ -19,15 +19,22 @@ def test_the_better_family_has_the_higher_gain():
     assert expected_gain(records, "good", timed=True) > 100 * expected_gain(records, "bad", timed=True) >= 0
 
 
-def test_the_cheaper_of_two_equal_families_has_the_higher_gain_in_proportion():
-    records = {"cheap": record([0.2, 0.3], 1.0), "dear": record([0.2, 0.3], 8.0)}
-    cheap, dear = (expected_gain(records, name, timed=True) for name in records)
-    assert cheap == pytest.approx(8 * dear)
+EQUAL = (0.20, 0.22, 0.25)
+
+
+def test_a_dear_family_promises_less_in_proportion_and_a_very_cheap_one_no_more_than_the_median():
+    records = {f"costs {seconds:g}": record(EQUAL, seconds) for seconds in (0.1, 1.0, 4.0, 8.0, 40.0)}
+    free, cheap, median, dear, dearest = (expected_gain(records, name, timed=True) for name in records)
+    assert median > 1e-4
+    assert free == cheap == median
+    assert dear == pytest.approx(median / 2)
+    assert dearest == pytest.approx(median / 10)
 
 
 def test_time_counts_for_nothing_when_untimed():
-    records = {"cheap": record([0.2, 0.3], 1.0), "dear": record([0.2, 0.3], 8.0)}
-    assert expected_gain(records, "cheap", timed=False) == expected_gain(records, "dear", timed=False)
+    records = {"cheap": record(EQUAL, 1.0), "dear": record(EQUAL, 8.0)}
+    cheap, dear = (expected_gain(records, name, timed=False) for name in records)
+    assert cheap == dear > 1e-4
 
 
 def test_a_family_that_varies_more_promises_more():

@@ -52,7 +52,7 @@ V2 = "0::/slurm/job_7/step\n"
         ({}, "", (64, "cores of the machine")),
         ({"cpu.max": "max 100000\n"}, "0::/\n", (64, "cores of the machine")),
         ({"cpu.max": "400000 100000\n"}, "0::/\n", (4, "cgroup quota")),
-        ({"cpu.max": "250000 100000\n"}, "0::/\n", (2, "cgroup quota")),
+        ({"cpu.max": "350000 100000\n"}, "0::/\n", (3, "cgroup quota")),
         ({"cpu.max": "50000 100000\n"}, "0::/\n", (1, "cgroup quota")),
         ({"cpu.max": "9900000 100000\n"}, "0::/\n", (64, "cores of the machine")),
         ({"cpu.max": ""}, "0::/\n", (64, "cores of the machine")),

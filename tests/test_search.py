@@ -218,8 +218,9 @@ def test_a_batch_is_learned_from_in_the_order_of_proposal(ends):
             if work.candidate.number == number:
                 broken = number < 3
                 search.tell(fold_result(work.candidate, work.fold, None if broken else 1.0, status="error"))
-    while (work := search.next()) is not None:
-        search.tell(scored(work.candidate, work.fold))
+        while (work := search.next()) is not None:  # the folds that are left of the one that goes well
+            search.tell(scored(work.candidate, work.fold))
+    assert [r.candidate.number for r in watcher.closed_] == list(ends)
     assert watcher.benched_ == [("trees", "it broke")]
     assert [r.status for r in search.results()] == ["error"] * 3 + ["ok"]
 
