@@ -42,7 +42,7 @@ def conclude(
         reasons = dict.fromkeys(f"{r.candidate.name}: {r.reason or r.status}" for r in results)
         raise RunFailedError(
             "at least one candidate must be scored on all folds, none was. "
-            + "; ".join(list(reasons)[:5])
+            + ("; ".join(list(reasons)[:5]) or "There was no time to begin one")
             + f". Raise --budget, or read {problem.folder / 'leaderboard.csv'}."
         )
     best = next(row for row in rows if row.candidate.trial_id == board.best["trial_id"])

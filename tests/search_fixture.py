@@ -2,7 +2,9 @@
 
 import heapq
 import itertools
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +73,9 @@ def make_proposals(families: Sequence[Family], *, spaces=None, sampler="tpe", me
             return digest(name, dict(params), fit_seed, library)
 
         members.append(Member(family=family, space=space, study=study, identify=identify))
-    return Proposals(members, metric=metric, seed=seed)
+    proposals = Proposals(members, metric=metric, seed=seed)
+    weakref.finalize(proposals, shutil.rmtree, folder, ignore_errors=True)
+    return proposals
 
 
 FAMILIES = (

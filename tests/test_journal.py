@@ -206,7 +206,7 @@ def opened_store(folder):
         store.close()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(cuts=st.lists(st.integers(1, 40), max_size=3), slots=st.integers(1, 4))
 def test_a_counted_run_that_is_killed_again_and_again_ends_the_same(tmp_path_factory, cuts, slots):
     def run(folder, cuts):

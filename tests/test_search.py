@@ -323,7 +323,7 @@ def undisturbed():
     return [c.to_dict() for c in watcher.opened_], told(results)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(slots=st.integers(1, 9), order=st.integers(0, 10**6), baselines=st.integers(0, 6))
 def test_counted_search_is_the_same_whatever_comes_back_when(undisturbed, slots, order, baselines):
     search, watcher = run_counted(slots=slots, rng=np.random.default_rng(order), baselines=baselines)
@@ -374,7 +374,7 @@ def left_behind(told_folds, opened, closed=()):
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(cut=st.integers(0, 75), slots=st.integers(1, 5), order=st.integers(0, 1000))
 def test_counted_search_resumes_to_the_same_results(undisturbed, cut, slots, order):
     rng = np.random.default_rng(order)
@@ -489,13 +489,13 @@ def test_folds_that_are_out_are_not_waited_for_twice(left):
 @pytest.mark.parametrize("slots", [1, 2, 4, 16])
 def test_nothing_is_begun_that_cannot_end(slots):
     clock = Turned()
-    search, _ = make_search(timed(clock, 300.0, slots=slots))
+    search, _ = make_search(timed(clock, 150.0, slots=slots))
     drive_timed(search, clock, lambda c: {"naive": 0.1, "trees": 4.0, "boost": 9.0}.get(c.family, 2.0), slots=slots)
     results = search.results()
     cut = [r for r in results if r.status == "timeout"]
-    assert clock.now <= 300.0
-    assert clock.now > 240.0
-    assert sum(r.status == "ok" for r in results) >= 8
+    assert clock.now <= 150.0
+    assert clock.now > 110.0
+    assert sum(r.status == "ok" for r in results) >= 5
     # Where fits queue for slots, some of what was begun last does not end; never more than fills the slots once.
     assert len(cut) <= slots
 
@@ -534,12 +534,12 @@ def interrupted(clock, n_tells, *, slots=3, answer=flaky, **asked):
     return watcher, left_behind(watcher.folded_, watcher.opened_, watcher.closed_)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(n_tells=st.integers(0, 60), sampler=st.sampled_from(["tpe", "random"]))
 def test_a_search_by_the_clock_goes_on_where_it_was_left(n_tells, sampler):
     first, past = interrupted(Turned(), n_tells, sampler=sampler)
     clock = Turned()
-    search, second = make_search(timed(clock, 25.0, slots=3), past=past, sampler=sampler)
+    search, second = make_search(timed(clock, 18.0, slots=3), past=past, sampler=sampler)
     drive_timed(search, clock, one_second, slots=3)
     results = search.results()
     ids = [r.candidate.trial_id for r in results]
