@@ -17,7 +17,7 @@ from bench.sealed import seal
 from bench.search import Past
 from bench.spec import RunSpec
 from bench.split import Splits
-from bench.store import RunStore, read_json, write_json
+from bench.store import RunStore, read_json, sweep, write_json
 from bench.task import Task
 
 DONE = "DONE"
@@ -88,6 +88,7 @@ class Session:
         """Mark the request as answered, unless it was interrupted, and let go of what only the search needed."""
         journal.end()
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
+        sweep(self.folder)
         if not self.stop.is_set():
             write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials})
 

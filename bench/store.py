@@ -60,6 +60,15 @@ def _remove(*folders: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def sweep(folder: Path) -> None:
+    """Delete what is left below ``folder`` of writes that a kill cut short; nobody may be writing there."""
+    for left in [*folder.rglob(".*.tmp"), *folder.rglob(".*.old")]:
+        if left.is_dir():
+            _remove(left)
+        else:
+            left.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all; what UTF-8 cannot spell (of odd file names) is written as ``\\udcNN``."""
     with replacing(path) as temporary:

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the run failed, or the audit of `bench check` blocks; 2 th
 """
 
 import atexit
+import faulthandler
 import logging
 import os
 import sys
@@ -17,6 +18,8 @@ from bench.errors import BenchError
 def main() -> None:
     """Run the command and exit with its code."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    if sys.stderr is sys.__stderr__:
+        faulthandler.enable()  # a crash in a library's native code leaves a stack
     try:
         app()
     except BenchError as error:
