@@ -34,11 +34,15 @@ class Command:
     """``bench`` with some arguments; stdout and stderr go to files, as they would to a user who looks later."""
 
     def __init__(self, *arguments: object, folder: Path, **environment: str) -> None:
-        """Start it; ``folder`` is where it is started and is given what it prints."""
+        """Start it; ``folder`` is where it is started and is given what it prints.
+
+        Families that this process discovers by PYTHONPATH are unknown to it, unless ``environment`` says so.
+        """
         self.temporary = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))  # a short path, for the sockets below it
         folder.mkdir(parents=True, exist_ok=True)
         self._stdout, self._stderr = folder / "stdout.txt", folder / "stderr.txt"
-        variables = os.environ | {"NO_COLOR": "1", "TMPDIR": str(self.temporary)} | environment
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        variables = inherited | {"NO_COLOR": "1", "TMPDIR": str(self.temporary)} | environment
         with self._stdout.open("w") as out, self._stderr.open("w") as err:
             self.process = subprocess.Popen(
                 [BENCH, *map(str, arguments)],
