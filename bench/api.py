@@ -37,7 +37,9 @@ def run(
         quiet: show no progress on stderr.
         settings: the other options of ``bench run``, with underscores: ``target``, ``trials``, ``families`` (text
             joined by commas, or a list), ``folds``, ``test_size``, ``test``, ``group``, ``time``, ``task``,
-            ``positive_class``, ``sampler``, ``seed``, ``cpus``, ``gpus``, ``engine``, ``output``, ``allow``, ``track``.
+            ``positive_class``, ``sampler``, ``seed``, ``cpus``, ``gpus``, ``engine``, ``output``, ``allow``, ``track``;
+            of splits ``gap``, ``repeats``, ``splits``, ``max_rows``; of columns ``kind``, ``drop``; of reading ``sep``,
+            ``encoding``, ``decimal``, ``null``, ``bad_lines``, ``query``, ``offline``.
 
     Raises:
         BenchError: see `bench.errors`.
@@ -63,15 +65,16 @@ def check(
     *,
     target: str | None = None,
     task: str | None = None,
+    **settings: Any,
 ) -> Audit:
-    """Audit a dataset without fitting anything.
+    """Audit a dataset without fitting anything; ``settings`` are those of `run` that tell how to read the data.
 
     Raises:
         BenchError: see `bench.errors`.
     """
     reference, frame = _divide(dataset)
-    spec = make_spec(dataset=reference, target=target, task=task)
-    loaded = load_dataset(reference if frame is None else frame)
+    spec = make_spec(dataset=reference, target=target, task=task, **settings)
+    loaded = load_dataset(reference if frame is None else frame, options=spec.reading, kinds=spec.kinds, drop=spec.drop)
     made = make_task(loaded, target=spec.target, task=spec.task)
     return audit(made, loaded, np.empty(0, dtype=np.int64))
 

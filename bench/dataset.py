@@ -6,7 +6,7 @@ know about columns.
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ from bench.errors import DataError, RequestError, nearest
 from bench.identity import file_digest
 from bench.kinds import USABLE, Column, Kind, infer_column
 from bench.schema import Schema
+from bench.sources import read_source, scheme_of
+from bench.sources.base import GivenSplits, Raw, ReadOptions
 from bench.sources.builtin import read_builtin
-from bench.sources.file import Read, is_table_name, read_file
+from bench.sources.file import is_table_name, read_file
 from bench.sources.openml import read_cached, write_cached
 from bench.table import fingerprint, from_pandas, normalise
 
@@ -55,6 +57,7 @@ class Dataset:
     metric: str | None = None
     group: str | None = None
     time: str | None = None
+    splits: GivenSplits | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -69,19 +72,34 @@ class Dataset:
         return Schema(columns=tuple(c for c in self.columns if c.kind in USABLE and c.name not in leave_out))
 
 
-def load_dataset(reference: "str | Path | pl.DataFrame | pandas.DataFrame", *, cache: Path | None = None) -> Dataset:
-    """Load a table: a frame, the name of a card, or the path of a file or of a card of one's own.
+def load_dataset(
+    reference: "str | Path | pl.DataFrame | pandas.DataFrame",
+    *,
+    options: ReadOptions | None = None,
+    kinds: Mapping[str, str] | None = None,
+    drop: Sequence[str] = (),
+    cache: Path | None = None,
+) -> Dataset:
+    """Load a table: a frame, the name of a card, a reference with a scheme, or the path of a file or of a card.
 
-    The name of a card goes before a file of that name. ``cache`` is where fetched OpenML datasets lie.
+    The name of a card goes before a file of that name. ``kinds`` overrule what is inferred, by column; columns in
+    ``drop`` are left out. ``cache`` is where fetched OpenML datasets lie.
 
     Raises:
-        RequestError: the reference is none of these.
+        RequestError: the reference is none of these, or a column that is named is not there.
         DataError: the table cannot be read, or cannot be used as it is.
     """
+    name, raw = _read(reference, options or ReadOptions(), cache)
+    return _dataset(name, raw, kinds or {}, drop)
+
+
+def _read(reference: Any, options: ReadOptions, cache: Path | None) -> tuple[str, Raw]:
+    """Read what a reference names; returns its short name, too."""
     if isinstance(reference, pl.DataFrame):
-        return _dataset(FRAME, FRAME, (reference, ()))
+        return FRAME, Raw(frame=reference, source=FRAME)
     if _is_pandas(reference):
-        return _dataset(FRAME, FRAME, from_pandas(reference))
+        frame, notes = from_pandas(reference)
+        return FRAME, Raw(frame=frame, source=FRAME, notes=notes)
     if not isinstance(reference, (str, os.PathLike)):
         raise RequestError(f"dataset must be a name, a path or a frame; got {type(reference).__name__}.")
     text = os.fspath(reference)
@@ -93,11 +111,21 @@ def load_dataset(reference: "str | Path | pl.DataFrame | pandas.DataFrame", *, c
     if card is None and text.endswith(_CARD_ENDS) and os.path.isfile(text):
         card = read_card(Path(text))
     if card is not None:
-        return _from_card(card, cache)
+        return card.name, _from_card(card, options, cache)
+    if scheme_of(text):
+        raw = read_source(text, options)
+        return raw.card.name if raw.card else _short_name(raw.source), raw
     path = Path(text)
     if not _is_path(path, text):
         raise unknown_dataset(text)
-    return _dataset(path.name.split(".")[0] or path.name, text, read_file(path))
+    frame, notes = read_file(path)
+    return _short_name(text), Raw(frame=frame, source=text, notes=notes)
+
+
+def _short_name(source: str) -> str:
+    """What a table is called: the last part of its path, without endings."""
+    name = source.rstrip("/").rpartition("/")[2]
+    return name.split(".")[0] or name
 
 
 def to_frame(rows: "str | Path | pl.DataFrame | pandas.DataFrame") -> pl.DataFrame:
@@ -129,10 +157,10 @@ def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
         raise unknown_dataset(name)
     if card.source_kind != "openml":
         raise RequestError(f"dataset {card.name!r} needs no fetching: its data comes with bench. Use it by its name.")
-    raw = read_file(file)
-    _require_columns(card, raw[0].columns)
-    _dataset(card.name, str(file), raw)
-    return write_cached(card, raw[0], cache)
+    frame, notes = read_file(file)
+    _require_columns(card, frame.columns)
+    _dataset(card.name, Raw(frame=frame, source=str(file), notes=notes), {}, ())
+    return write_cached(card, frame, cache)
 
 
 def _is_pandas(reference: Any) -> bool:
@@ -147,17 +175,17 @@ def _is_path(path: Path, text: str) -> bool:
     return spelled or text.endswith(_CARD_ENDS) or os.path.lexists(path)
 
 
-def _from_card(card: Card, cache: Path | None) -> Dataset:
+def _from_card(card: Card, options: ReadOptions, cache: Path | None) -> Raw:
     frame, notes = _read_source(card, cache)
     _require_columns(card, frame.columns)
     if card.rows is not None and card.rows != len(frame):
         notes += (f"the card of {card.name!r} states {card.rows} rows, the data has {len(frame)}",)
     dropped = [column for column in card.drop if column in frame.columns]
     notes += tuple(f"column {column!r} was left out: {card.drop[column]}" for column in dropped)
-    return _dataset(card.name, f"{card.source_kind}:{card.source}", (frame.drop(dropped), notes), card)
+    return Raw(frame=frame.drop(dropped), source=f"{card.source_kind}:{card.source}", notes=notes, card=card)
 
 
-def _read_source(card: Card, cache: Path | None) -> Read:
+def _read_source(card: Card, cache: Path | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
     if card.source_kind == "builtin":
         return read_builtin(card.source), ()
     if card.source_kind == "openml":
@@ -178,16 +206,17 @@ def _require_columns(card: Card, columns: Sequence[str]) -> None:
             )
 
 
-def _dataset(name: str, source: str, raw: Read, card: Card | None = None) -> Dataset:
+def _dataset(name: str, raw: Raw, kinds: Mapping[str, str], drop: Sequence[str]) -> Dataset:
     """Normalise a table as read and find out what its columns are."""
-    if len(raw[0]) < MIN_ROWS:
-        raise DataError(f"at least {MIN_ROWS} rows are needed, got {len(raw[0])}")
-    frame, declared, notes = normalise(raw[0])
+    card = raw.card
+    if len(raw.frame) < MIN_ROWS:
+        raise DataError(f"at least {MIN_ROWS} rows are needed, got {len(raw.frame)}")
+    frame, declared, notes = normalise(raw.frame)
     columns = tuple(infer_column(series, declared=series.name in declared) for series in frame.get_columns())
     skipped = [f"column {column.name!r} is skipped: {column.why}" for column in columns if column.kind == "unsupported"]
     return Dataset(
         name=name,
-        source=source,
+        source=raw.source,
         frame=frame,
         columns=columns,
         fingerprint=fingerprint(frame),
@@ -197,5 +226,6 @@ def _dataset(name: str, source: str, raw: Read, card: Card | None = None) -> Dat
         metric=card.metric if card else None,
         group=card.group if card else None,
         time=card.time if card else None,
-        notes=(*raw[1], *notes, *skipped),
+        splits=raw.splits,
+        notes=(*raw.notes, *notes, *skipped),
     )

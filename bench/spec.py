@@ -14,7 +14,9 @@ from typing import Any, Literal
 import yaml
 
 from bench.errors import RequestError, choices, nearest
+from bench.kinds import USABLE
 from bench.metric import TaskKind
+from bench.sources.base import BadLines, ReadOptions
 
 Sampler = Literal["tpe", "random", "grid"]
 EngineName = Literal["ray", "tune", "local"]
@@ -25,10 +27,19 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "task": ("binary", "multiclass", "regression"),
     "sampler": ("tpe", "random", "grid"),
     "engine": ("ray", "tune", "local"),
+    "bad_lines": ("error", "skip"),
 }
-_TEXTS = ("dataset", "target", "metric", "positive_class", "test", "group", "time", "output")
+_TEXTS = (
+    *("dataset", "target", "metric", "positive_class", "test", "group", "time", "output", "splits"),
+    *("sep", "encoding", "decimal", "query"),
+)
+_LISTS = ("families", "allow")
+#: Lists of texts that may hold commas of their own.
+_ITEMS = ("null", "kind", "drop")
 #: Keys that change how a run is carried out, or how much of it, but never what one of its results is.
 _NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track"})
+#: Keys whose outcome is in the fingerprint of the data.
+_IN_FINGERPRINT = frozenset({"sep", "encoding", "decimal", "null", "bad_lines", "query", "offline", "drop"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +62,19 @@ class RunSpec:
     test: str | None = None
     group: str | None = None
     time: str | None = None
+    gap: float | None = None
+    repeats: int | None = None
+    splits: str | None = None
+    max_rows: int | None = None
+    kind: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    sep: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
+    null: tuple[str, ...] = ()
+    bad_lines: BadLines = "error"
+    query: str | None = None
+    offline: bool = False
     sampler: Sampler = "tpe"
     seed: int = 0
     cpus: int | None = None
@@ -62,8 +86,20 @@ class RunSpec:
 
     def identity(self) -> dict[str, Any]:
         """The part that decides what a result is; the order in which families are named does not."""
-        content = {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_IDENTITY}
+        left_out = _NOT_IDENTITY | _IN_FINGERPRINT
+        content = {name: value for name, value in dataclasses.asdict(self).items() if name not in left_out}
         return content | {"families": sorted(set(self.families))}
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How the data is to be read."""
+        return ReadOptions(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ReadOptions)})
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kinds that were asked for, by column."""
+        pairs = (entry.rpartition("=") for entry in self.kind)
+        return {column: kind for column, _, kind in pairs}
 
     def to_yaml(self) -> str:
         """Spell the request as a file that ``--config`` reads."""
@@ -109,14 +145,18 @@ def _check(content: Mapping[str, Any]) -> None:
     for name in _TEXTS:
         if not isinstance(content.get(name, ""), str):
             raise RequestError(f"--{name.replace('_', '-')} must be text, got {content[name]!r}. Put it in quotes.")
-    if not isinstance(content.get("track", True), bool):
-        raise RequestError(f"track must be true or false, got {content['track']!r}.")
+    for name in ("track", "offline"):
+        if not isinstance(content.get(name, True), bool):
+            raise RequestError(f"{name} must be true or false, got {content[name]!r}.")
     for name, allowed in _CHOICES.items():
         if content.get(name) is not None and content[name] not in allowed:
-            raise RequestError(f"--{name} must be one of {choices(allowed)}, got {content[name]!r}.")
+            flag = name.replace("_", "-")
+            raise RequestError(f"--{flag} must be one of {choices(allowed)}, got {content[name]!r}.")
     infinity = float("inf")
-    for name, low in (("trials", 1), ("folds", 2), ("seed", 0), ("cpus", 1), ("gpus", 0)):
+    for name, low in (("trials", 1), ("folds", 2), ("seed", 0), ("cpus", 1), ("gpus", 0), ("repeats", 1)):
         _require_number(content, name, low, infinity, whole=True)
+    _require_number(content, "max_rows", 100, infinity, whole=True)
+    _require_number(content, "gap", 0.0, infinity, whole=False)
     _require_number(content, "test_size", 0.0, 0.9, whole=False)
     if content.get("group") and content.get("time"):
         raise RequestError("--group and --time cannot be combined yet. Choose the one that would leak more.")
@@ -144,9 +184,28 @@ def make_spec(**content: Any) -> RunSpec:
         given["budget"] = parse_duration(given["budget"])
     elif "trials" in given:
         given["budget"] = None
-    for name in ("families", "allow"):
+    for name in _LISTS:
         given[name] = _names(name, given.get(name, ()))
+    for name in _ITEMS:
+        given[name] = _items(name, given.get(name, ()))
+    _check_kinds(given["kind"])
     return RunSpec(**given)
+
+
+def _items(name: str, value: Any) -> tuple[str, ...]:
+    """Read a text, or a list of texts."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise RequestError(f"--{name} must be a text or a list of texts, got {value!r}.")
+    return tuple(texts)
+
+
+def _check_kinds(entries: tuple[str, ...]) -> None:
+    """Check the spelling of ``COLUMN=KIND``; whether there is such a column is known to the data alone."""
+    for entry in entries:
+        column, _, kind = entry.rpartition("=")
+        if not column or kind not in USABLE:
+            raise RequestError(f"--kind must be COLUMN=KIND with a kind among {choices(USABLE)}, got {entry!r}.")
 
 
 def _names(name: str, value: Any) -> tuple[str, ...]:

@@ -116,8 +116,23 @@ OTHERS = {
     "output": "out",
     "allow": ("leak",),
     "track": False,
+    "gap": 2.0,
+    "repeats": 2,
+    "splits": "fold",
+    "max_rows": 1000,
+    "kind": ("a=text",),
+    "drop": ("a",),
+    "sep": ";",
+    "encoding": "latin-1",
+    "decimal": ",",
+    "null": ("-9",),
+    "bad_lines": "skip",
+    "query": "select 1",
+    "offline": True,
 }
 CARRIED_OUT = {"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track"}
+#: What decides what the data is, and so is in its fingerprint.
+READ = {"drop", "sep", "encoding", "decimal", "null", "bad_lines", "query", "offline"}
 
 
 def test_every_setting_is_looked_at():
@@ -128,7 +143,7 @@ def test_every_setting_is_looked_at():
 def test_identity_has_what_decides_results_and_nothing_else(name):
     spec = RunSpec(dataset="d")
     other = dataclasses.replace(spec, **{name: OTHERS[name]})
-    assert (other.identity() == spec.identity()) == (name in CARRIED_OUT)
+    assert (other.identity() == spec.identity()) == (name in CARRIED_OUT | READ)
 
 
 def test_the_order_of_families_is_no_part_of_the_identity():
@@ -172,7 +187,7 @@ def test_a_request_comes_back_from_its_file(tmp_path_factory, content, end, test
 def test_a_file_is_plain_to_read():
     assert make_spec(dataset="adult", families="knn", budget="5m").to_yaml() == (
         "dataset: adult\nbudget: 300s\nfamilies:\n- knn\ntest_size: 0.2\n"
-        "sampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
+        "bad_lines: error\noffline: false\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
     )
 
 

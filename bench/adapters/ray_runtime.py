@@ -49,8 +49,8 @@ GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.2
 _START_SECONDS = 60.0
 _OBJECT_STORE_BYTES = 256 * 2**20
-#: What Ray starts for clusters, dashboards and forwarded logs, by the place it is found in. The processes would cost 2 s
-#: of CPU at the start and 1 s of waiting at the end (Ray 2.60) and serve nobody; the listener would print on stdout.
+#: What Ray starts for clusters, dashboards and forwarded logs, by the place it is found in. The processes would cost
+#: 2 s of CPU at the start and 1 s of waiting at the end (Ray 2.60), and serve nobody; the listener prints on stdout.
 _UNUSED = {
     "ray._private.node.Node": ("start_monitor", "start_log_monitor", "start_api_server"),
     "ray._private.worker": ("listen_error_messages",),

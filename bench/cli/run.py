@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli import options
+
 Text = str | None
 
 
@@ -27,6 +29,19 @@ def run(
     test: Annotated[Text, typer.Option(help="File that is the test set.")] = None,
     group: Annotated[Text, typer.Option(help="Column whose groups are never split.")] = None,
     time: Annotated[Text, typer.Option(help="Column that orders rows: learn from the past, score the future.")] = None,
+    gap: Annotated[float | None, typer.Option(help="With --time: distance kept between learning and scoring.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="How often the folds are dealt. [default: from the rows]")] = None,
+    splits: Annotated[Text, typer.Option(help="Column, or file, that holds the folds to use.")] = None,
+    max_rows: Annotated[int | None, typer.Option(help="Rows to use at most. [default: from the size]")] = None,
+    kind: options.Kind = None,
+    drop: options.Drop = None,
+    sep: options.Sep = None,
+    encoding: options.Encoding = None,
+    decimal: options.Decimal = None,
+    null: options.Null = None,
+    bad_lines: options.BadLines = None,
+    query: options.Query = None,
+    offline: options.Offline = None,
     sampler: Annotated[Text, typer.Option(help="tpe, random or grid. [default: tpe]")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all randomness. [default: 0]")] = None,
     cpus: Annotated[int | None, typer.Option(help="CPUs to use. [default: all]")] = None,

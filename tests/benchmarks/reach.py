@@ -24,7 +24,7 @@ from bench.metric import get_metric
 from bench.recipes import make_recipe
 from bench.split import load_splits
 from bench.stats import Resamples, paired_bootstrap
-from bench.store import read_predictions
+from bench.store import fold_folder, read_predictions
 from bench.task import make_task
 
 TABLES = {"adult": "roc_auc", "letter": "log_loss", "california_housing": "rmse"}
@@ -84,8 +84,8 @@ def table(name, data, budget, folder):
     y = task.y[splits.test]
 
     def stored(trial_id):
-        folds = sorted((folder / "trials" / trial_id).glob("fold-*"))
-        return np.mean([read_predictions(fold)[1] for fold in folds if fold.is_dir()], axis=0)
+        folds = [fold_folder(folder, trial_id, fold) for fold in range(len(splits.folds))]
+        return np.mean([read_predictions(fold)[1] for fold in folds], axis=0)
 
     ensemble = board.filter(board["family"] == "ensemble").row(0, named=True)
     rivals = {

@@ -1,0 +1,34 @@
+"""Options that several verbs share: how data is read, and what its columns are."""
+
+from typing import Annotated
+
+import typer
+
+_READING, _COLUMNS = "Reading the data", "Columns"
+
+Sep = Annotated[
+    str | None, typer.Option(help="Delimiter of a text file. [default: found out]", rich_help_panel=_READING)
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="Encoding of a text file. [default: found out]", rich_help_panel=_READING)
+]
+Decimal = Annotated[
+    str | None, typer.Option(help="Decimal sign of a text file. [default: found out]", rich_help_panel=_READING)
+]
+Null = Annotated[
+    list[str] | None, typer.Option(help="One more spelling of a missing value; repeatable.", rich_help_panel=_READING)
+]
+BadLines = Annotated[
+    str | None,
+    typer.Option(
+        help="error or skip, for lines with too many or too few fields. [default: error]", rich_help_panel=_READING
+    ),
+]
+Query = Annotated[str | None, typer.Option(help="SQL to read, where the data is a database.", rich_help_panel=_READING)]
+Offline = Annotated[
+    bool | None, typer.Option("--offline", help="Ask no other machine; use the cache alone.", rich_help_panel=_READING)
+]
+Kind = Annotated[
+    list[str] | None, typer.Option(help="COLUMN=KIND overrules what is inferred; repeatable.", rich_help_panel=_COLUMNS)
+]
+Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.", rich_help_panel=_COLUMNS)]

@@ -1,0 +1,56 @@
+"""What every source gives, and what it may be told."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from bench.cards import Card
+
+BadLines = Literal["error", "skip"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadOptions:
+    """How a table is read where the user knows better than the source; None leaves it to the source.
+
+    ``sep``, ``encoding`` and ``decimal`` are of delimited text, as is ``bad_lines``: whether lines with too many or too
+    few fields are an error or left out. ``null`` lists further spellings of a missing value, ``query`` is of databases,
+    and ``offline`` forbids to ask any other machine for what is not in the cache.
+    """
+
+    sep: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
+    null: tuple[str, ...] = ()
+    bad_lines: BadLines = "error"
+    query: str | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GivenSplits:
+    """Folds that come with the data: ``roles`` int8 [n_folds, n_rows] is 1 to learn from, 2 to score, 0 for neither.
+
+    ``repeats`` [n_folds] says which repeat a fold belongs to, ``origin`` where the folds come from.
+    """
+
+    roles: npt.NDArray[np.int8]
+    repeats: npt.NDArray[np.int64]
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Raw:
+    """A table as it was read: ``notes`` say what was assumed, ``card`` and ``splits`` what the source knows of it.
+
+    ``source`` is how the reference is shown and recorded: without passwords.
+    """
+
+    frame: pl.DataFrame
+    source: str
+    notes: tuple[str, ...] = ()
+    card: Card | None = None
+    splits: GivenSplits | None = None
