@@ -1,5 +1,6 @@
 """Checkpoints: the state of an unfinished fit in one file, so that it goes on to the same result."""
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -54,5 +55,7 @@ class Checkpoint:
         return State(tensors=tensors, values=json.loads(metadata["values"]))
 
     def remove(self) -> None:
-        """Remove the file of a fit that is done."""
+        """Remove the file of a fit that is done, and its folder where that holds nothing else."""
         self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.parent.rmdir()
