@@ -222,7 +222,7 @@ def _check_gpus() -> Check:
 
 def _cache_folder() -> Path:
     """Where fetched datasets are kept; a place that cannot be, where there is neither a home nor another name."""
-    from bench.sources.openml import cache_folder
+    from bench.sources.cache import cache_folder
 
     try:
         return cache_folder()

@@ -12,15 +12,8 @@ import polars as pl
 from bench.cards import Card
 from bench.errors import DataError, StoreError
 from bench.identity import file_digest
+from bench.sources.cache import cache_folder
 from bench.sources.file import read_file
-
-
-def cache_folder(cache: Path | None = None) -> Path:
-    """Return the folder of fetched datasets: the one given, $BENCH_CACHE, or ``~/.cache/bench/datasets``."""
-    if cache is not None:
-        return cache
-    named = os.environ.get("BENCH_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "bench" / "datasets"
 
 
 def is_cached(name: str, cache: Path | None = None) -> bool:
