@@ -7,7 +7,7 @@ know about columns.
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,17 @@ from bench.schema import Schema
 from bench.sources import read_source, scheme_of
 from bench.sources.base import GivenSplits, Raw, ReadOptions
 from bench.sources.builtin import read_builtin
+from bench.sources.fetched import is_cached, read_cached, write_cached
 from bench.sources.file import is_table_name, read_file
-from bench.sources.openml import read_cached, write_cached
+from bench.sources.openml import SCHEME
+from bench.sources.openml import read as read_openml
+from bench.sources.openml_server import UnreachableError
 from bench.table import fingerprint, from_pandas, normalise
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["USABLE", "Column", "Dataset", "Kind", "Schema", "fetch", "list_cards", "load_dataset"]
+__all__ = ["USABLE", "Column", "Dataset", "Kind", "Schema", "download", "fetch", "list_cards", "load_dataset"]
 
 MIN_ROWS = 20
 _CARD_ENDS = (".yaml", ".yml")
@@ -83,14 +86,16 @@ def load_dataset(
     """Load a table: a frame, the name of a card, a reference with a scheme, or the path of a file or of a card.
 
     The name of a card goes before a file of that name. ``kinds`` overrule what is inferred, by column; columns in
-    ``drop`` are left out. ``cache`` is where fetched OpenML datasets lie.
+    ``drop`` are left out. What a card says of kinds and of reading holds where nothing else is said. ``cache`` is where
+    fetched datasets lie.
 
     Raises:
         RequestError: the reference is none of these, or a column that is named is not there.
         DataError: the table cannot be read, or cannot be used as it is.
     """
     name, raw = _read(reference, options or ReadOptions(), cache)
-    return _dataset(name, raw, kinds or {}, drop)
+    by_card = raw.card.kinds if raw.card else {}
+    return _dataset(name, raw, {**by_card, **(kinds or {})}, drop)
 
 
 def _read(reference: Any, options: ReadOptions, cache: Path | None) -> tuple[str, Raw]:
@@ -145,7 +150,7 @@ def to_frame(rows: "str | Path | pl.DataFrame | pandas.DataFrame") -> pl.DataFra
 
 
 def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
-    """Put a downloaded OpenML dataset into the cache, as parquet, with its SHA-256 beside it; return where it lies.
+    """Put a card's data, downloaded by other means, into the cache, with its SHA-256 beside it; return where it lies.
 
     Raises:
         RequestError: there is no such card, or its data ships with bench.
@@ -155,12 +160,30 @@ def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
     card = find_card(name)
     if card is None:
         raise unknown_dataset(name)
-    if card.source_kind != "openml":
-        raise RequestError(f"dataset {card.name!r} needs no fetching: its data comes with bench. Use it by its name.")
+    _require_openml(card)
     frame, notes = read_file(file)
     _require_columns(card, frame.columns)
     _dataset(card.name, Raw(frame=frame, source=str(file), notes=notes), {}, ())
     return write_cached(card, frame, cache)
+
+
+def download(name: str) -> Dataset:
+    """Bring the data of a card, or of an OpenML reference, into the cache.
+
+    Raises:
+        RequestError: there is no such card, or its data ships with bench.
+        DataError: OpenML does not have it, or cannot be reached.
+    """
+    if (card := find_card(name)) is not None:
+        _require_openml(card)
+    elif scheme_of(name) != SCHEME:
+        raise unknown_dataset(name)
+    return load_dataset(name)
+
+
+def _require_openml(card: Card) -> None:
+    if card.source_kind != "openml":
+        raise RequestError(f"dataset {card.name!r} needs no fetching: its data comes with bench. Use it by its name.")
 
 
 def _is_pandas(reference: Any) -> bool:
@@ -176,25 +199,45 @@ def _is_path(path: Path, text: str) -> bool:
 
 
 def _from_card(card: Card, options: ReadOptions, cache: Path | None) -> Raw:
-    frame, notes = _read_source(card, cache)
-    _require_columns(card, frame.columns)
-    if card.rows is not None and card.rows != len(frame):
-        notes += (f"the card of {card.name!r} states {card.rows} rows, the data has {len(frame)}",)
-    dropped = [column for column in card.drop if column in frame.columns]
+    raw = _read_source(card, _with_settings(options, card.read), cache)
+    _require_columns(card, raw.frame.columns)
+    notes = raw.notes
+    if card.rows is not None and card.rows != len(raw.frame):
+        notes += (f"the card of {card.name!r} states {card.rows} rows, the data has {len(raw.frame)}",)
+    dropped = [column for column in card.drop if column in raw.frame.columns]
     notes += tuple(f"column {column!r} was left out: {card.drop[column]}" for column in dropped)
-    return Raw(frame=frame.drop(dropped), source=f"{card.source_kind}:{card.source}", notes=notes, card=card)
+    return replace(raw, frame=raw.frame.drop(dropped), notes=notes, card=card)
 
 
-def _read_source(card: Card, cache: Path | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _with_settings(options: ReadOptions, settings: Mapping[str, Any]) -> ReadOptions:
+    """Take a card's settings where the command line has none."""
+    unsaid = ReadOptions()
+    return replace(options, **{key: v for key, v in settings.items() if getattr(options, key) == getattr(unsaid, key)})
+
+
+def _read_source(card: Card, options: ReadOptions, cache: Path | None) -> Raw:
+    source = f"{card.source_kind}:{card.source}"
     if card.source_kind == "builtin":
-        return read_builtin(card.source), ()
+        return Raw(frame=read_builtin(card.source), source=source)
+    if card.source_kind == "url":
+        return read_source(card.source, options)
     if card.source_kind == "openml":
-        return read_cached(card, cache), ()
+        if is_cached(card.name, cache):
+            return Raw(frame=read_cached(card, cache), source=source)
+        return _from_openml(card, options, cache)
     path = card.folder / card.source
-    read = read_file(path)
+    frame, notes = read_file(path)
     if card.sha256 is not None and file_digest(path) != card.sha256:
         raise DataError(f"{str(path)!r} must have the SHA-256 that its card states, and does not. Get the file again.")
-    return read
+    return Raw(frame=frame, source=source, notes=notes)
+
+
+def _from_openml(card: Card, options: ReadOptions, cache: Path | None) -> Raw:
+    keep = [column for column in (card.target, card.group, card.time) if column]
+    try:
+        return read_openml(f"{SCHEME}:{card.source}", options, cache=cache, keep=keep)
+    except UnreachableError as error:
+        raise DataError(f"{error} Or bring the data by other means: `bench fetch {card.name} --from FILE`.") from None
 
 
 def _require_columns(card: Card, columns: Sequence[str]) -> None:
@@ -202,8 +245,18 @@ def _require_columns(card: Card, columns: Sequence[str]) -> None:
         if column is not None and column not in columns:
             raise DataError(
                 f"dataset {card.name!r} must have the {role} column {column!r}; the table has "
-                f"{', '.join(map(repr, columns[:20]))}.{nearest(column, columns)}"
+                f"{', '.join(map(repr, columns[:20]))}.{nearest(column, columns)}{_other_names(card)}"
             )
+
+
+def _other_names(card: Card) -> str:
+    """What to do where a card calls columns otherwise than its source does."""
+    if card.source_kind != "openml":
+        return ""
+    return (
+        f" Where OpenML names columns otherwise than the card, run openml:{card.source} with --target, or bring a file "
+        f"with the card's names: `bench fetch {card.name} --from FILE`."
+    )
 
 
 def _dataset(name: str, raw: Raw, kinds: Mapping[str, str], drop: Sequence[str]) -> Dataset:

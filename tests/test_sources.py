@@ -16,6 +16,7 @@ import pytest
 from bench.dataset import fetch, load_dataset
 from bench.errors import DataError, RequestError, StoreError
 from bench.sources import file as file_module
+from bench.sources.base import ReadOptions
 from bench.sources.builtin import BUILTINS, read_builtin
 from bench.sources.file import read_file
 
@@ -224,14 +225,12 @@ def test_builtins_have_cards(name: str) -> None:
 CAR = pl.DataFrame({"doors": ["2", "4", "more"] * 10, "class": ["acc", "unacc", "good"] * 10})
 
 
-def test_openml_asks_for_fetch_then_loads(tmp_path: Path) -> None:
+def test_openml_offline_asks_for_fetch_then_loads(tmp_path: Path) -> None:
     cache, download = tmp_path / "cache", tmp_path / "download.csv"
     CAR.write_csv(download)
-    message = (
-        "'car' is OpenML 40975, which bench cannot download yet; download it and run `bench fetch car --from FILE`"
-    )
+    message = r"/data/40975 is not in the cache, and --offline .* bring the data .*: `bench fetch car --from FILE`"
     with pytest.raises(DataError, match=message):
-        load_dataset("car", cache=cache)
+        load_dataset("car", cache=cache, options=ReadOptions(offline=True))
     path = fetch("car", download, cache=cache)
     assert path == cache / "car.parquet"
     dataset = load_dataset("car", cache=cache)

@@ -12,7 +12,7 @@ from bench.errors import RequestError, choices
 from bench.sources.base import Raw, ReadOptions
 
 #: Scheme of a reference -> module below ``bench.sources``.
-_SCHEMES: Mapping[str, str] = {}
+_SCHEMES: Mapping[str, str] = {"openml": "openml"}
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):")
 
 
