@@ -170,6 +170,17 @@ def test_a_long_pause_is_not_waited_for(service):
     assert len(service.asked) == 1
 
 
+def test_a_pause_that_the_server_asks_for_is_made_and_told(service, monkeypatch, caplog):
+    pauses = []
+    monkeypatch.setattr(openml_server.time, "sleep", pauses.append)
+    service.dataset(7)
+    path = "/api/v1/xml/data/7"
+    service.say(path, Answer(status=503, body=b"", headers={"Retry-After": "7"}), *service.answers[path])
+    assert load_dataset("openml:7").frame.height == 30
+    assert 7.0 in pauses
+    assert "answers 503 Service Unavailable; trying again in 7 s, as it asks for" in caplog.text
+
+
 def test_a_slow_server(service, monkeypatch):
     monkeypatch.setattr(openml_server, "TIMEOUTS", (1.0, 0.05))
     monkeypatch.setattr(openml_server, "WAITS", ())
@@ -393,6 +404,17 @@ def test_studies_that_are_no_suites(service, cli, tasks, kind):
     told = cli("list", "suites", "openml:suite/98")
     assert told.code == 2
     assert "must be a suite of tasks, but OpenML's study 99 is none" in told.err
+
+
+def test_a_task_is_run(service, cli, tmp_path):
+    service.dataset(7)
+    service.task(31, splits=folds(30, 3))
+    told = cli(
+        *("run", "--dataset", "openml:task/31", "--trials", 1, "--families", "linear", "--engine", "local"),
+        *("--cpus", 1, "--no-track", "--quiet", "--output", tmp_path / "out"),
+    )
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith("accuracy (higher is better)")
 
 
 def test_a_card_downloads_by_itself(service, cli):

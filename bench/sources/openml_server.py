@@ -189,6 +189,8 @@ def _download(url: str, file: Path, md5: str | None) -> None:
                     f"OpenML cannot be reached: {url} {busy}{tries}. Try again later; --offline uses what is in the "
                     "cache."
                 ) from None
+            if busy.wait > wait:
+                _log.warning("%s %s; trying again in %.0f s, as it asks for.", url, busy, busy.wait)
             time.sleep(max(wait, busy.wait))
     raise AssertionError("the last try returns or raises")
 
