@@ -156,6 +156,7 @@ def _reading(path: Path, content: Any) -> Mapping[str, Any]:
         raise DataError(f"card {str(path)!r}: read must map settings to values, got {content!r}.")
     settings = {}
     for key, value in content.items():
+        key = "null" if key is None else key  # which is what YAML makes of the bare word
         if key not in _READING:
             raise DataError(f"card {str(path)!r}: read has an unknown key {key!r}.{nearest(str(key), _READING)}")
         texts = value if key == "null" and isinstance(value, list) else [value]

@@ -163,6 +163,12 @@ def test_what_a_card_says_holds_where_nothing_else_is_said(tmp_path: Path, monke
     assert told == {"kinds": {"x": "numeric", "y": "text"}, "options": ReadOptions(sep="\t", null=("none",))}
 
 
+def test_null_needs_no_quotes(tmp_path: Path) -> None:
+    path = write_card(tmp_path)
+    path.write_text(path.read_text() + "read: {null: [none, '-']}\n")
+    assert read_card(path).read == {"null": ("none", "-")}
+
+
 def test_a_url_is_a_source(tmp_path: Path) -> None:
     path = write_card(tmp_path, source={"url": "gopher://mine"})
     assert (read_card(path).source_kind, read_card(path).source) == ("url", "gopher://mine")

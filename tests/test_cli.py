@@ -79,7 +79,9 @@ def test_version_is_that_of_the_package(cli):
     assert (told.code, told.out) == (0, f"bench {version('automl-bench')}\n")
 
 
-@pytest.mark.parametrize("verb", ["run", "predict", "leaderboard", "report", "check", "card", "fetch", "list", "doctor"])
+@pytest.mark.parametrize(
+    "verb", ["run", "predict", "leaderboard", "report", "check", "card", "fetch", "list", "doctor"]
+)
 def test_every_verb_explains_itself(cli, verb):
     told = cli(verb, "--help")
     assert told.code == 0
