@@ -20,7 +20,7 @@ CARS = pl.DataFrame(
         "price": [index * 7 % 11 + 0.5 for index in range(30)],
         "electric": [True, False, False] * 10,
         "remark": ["none", "old"] * 15,
-        "class": [("acc", "unacc", "good")[index * index // 3 % 3] for index in range(30)],
+        "class": [("acc", "unacc", "good")[index * 11 // 7 % 3] for index in range(30)],
     }
 )
 TYPES = {"doors": "nominal", "electric": "nominal", "remark": "string", "class": "nominal"}
