@@ -219,15 +219,15 @@ def _declare(frame: pl.DataFrame, features: list[Element]) -> pl.DataFrame:
 
 def _left_out(description: Element, features: list[Element], columns: list[str]) -> dict[str, str]:
     """Columns that are no features, each with the reason."""
-    ignored, identifiers = (
-        set(texts_of(description, "ignore_attribute")),
-        set(texts_of(description, "row_id_attribute")),
-    )
-    ignored |= {part.strip() for name in ignored for part in name.split(",")}  # so old descriptions join them
-    ignored |= {text_of(feature, "name") for feature in features if text_of(feature, "is_ignore") == "true"}
-    identifiers |= {text_of(feature, "name") for feature in features if text_of(feature, "is_row_identifier") == "true"}
-    reasons = dict.fromkeys(ignored, "OpenML says to ignore it")
-    reasons |= dict.fromkeys(identifiers, "OpenML calls it a row identifier")
+    reasons: dict[str, str] = {}
+    for attribute, flag, why in (
+        ("ignore_attribute", "is_ignore", "OpenML says to ignore it"),
+        ("row_id_attribute", "is_row_identifier", "OpenML calls it a row identifier"),
+    ):
+        stated = texts_of(description, attribute)
+        stated += [part.strip() for name in stated for part in name.split(",")]  # so old descriptions join them
+        stated += [text_of(feature, "name") for feature in features if text_of(feature, flag) == "true"]
+        reasons |= dict.fromkeys(stated, why)
     return {name: reasons[name] for name in columns if name in reasons}
 
 
