@@ -188,6 +188,18 @@ SPLITS_HEADER = """@relation cars_splits
 """
 
 
+def as_arff(frame: pl.DataFrame, types: dict[str, str] = TYPES) -> bytes:
+    """Spell a table as OpenML's ARFF files do; true and false are nominal there."""
+    spelled = frame.select(pl.all().cast(pl.String))
+    lines = ["@RELATION cars", ""]
+    for series in spelled.get_columns():
+        kind = types.get(series.name, "REAL")
+        kind = "{" + ",".join(series.unique().sort()) + "}" if kind == "nominal" else kind
+        lines.append(f"@ATTRIBUTE {series.name} {kind}")
+    lines += ["", "@DATA", *(",".join(row) for row in spelled.iter_rows())]
+    return "\n".join(lines).encode() + b"\n"
+
+
 def refusal(code: int, message: str) -> Answer:
     """An error document, as OpenML sends it under status 412; code 404 is a page that is not there."""
     if code == 404:

@@ -145,22 +145,25 @@ def test_cards_are_held_against_the_data(tmp_path: Path, changes: dict[str, obje
         load_dataset(write_card(tmp_path, **changes))
 
 
-def test_what_a_card_says_holds_where_nothing_else_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_card_says_of_reading_holds_where_nothing_else_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("x;y|label\n" + "1;2|yes\nnil|no\n4;-9|no\n" * 10)
+    path = write_card(tmp_path, read={"sep": "|", "null": "nil"})
+    frame = load_dataset(path).frame
+    assert frame.columns == ["x;y", "label"]
+    assert frame["x;y"].null_count() == 10
+    assert load_dataset(path, options=ReadOptions(null=("4;-9",))).frame["x;y"].to_list()[:3] == ["1;2", "nil", None]
+    with pytest.raises(DataError, match=r"must have the target column 'label'; the table has 'x', 'y\|label'"):
+        load_dataset(path, options=ReadOptions(sep=";", bad_lines="skip"))
+
+
+def test_kinds_of_a_card_hold_where_nothing_else_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.csv").write_text("x,y,label\n" + "1,2,yes\n3,4,no\n" * 15)
-    path = write_card(tmp_path, kinds={"x": "categorical", "y": "text"}, read={"sep": ";", "null": "none"})
-    told = {}
-    monkeypatch.setattr(dataset_module, "_dataset", lambda name, raw, kinds, drop: told.update(kinds=kinds))
-    read_source = dataset_module._read_source
-
-    def watch(card, options, cache):
-        told["options"] = options
-        return read_source(card, ReadOptions(), cache)
-
-    monkeypatch.setattr(dataset_module, "_read_source", watch)
+    path = write_card(tmp_path, kinds={"x": "categorical", "y": "text"})
+    told = []
+    monkeypatch.setattr(dataset_module, "_dataset", lambda name, raw, kinds, drop: told.append(kinds))
     load_dataset(path)
-    assert told == {"kinds": {"x": "categorical", "y": "text"}, "options": ReadOptions(sep=";", null=("none",))}
-    load_dataset(path, options=ReadOptions(sep="\t"), kinds={"x": "numeric"})
-    assert told == {"kinds": {"x": "numeric", "y": "text"}, "options": ReadOptions(sep="\t", null=("none",))}
+    load_dataset(path, kinds={"x": "numeric"})
+    assert told == [{"x": "categorical", "y": "text"}, {"x": "numeric", "y": "text"}]
 
 
 def test_null_needs_no_quotes(tmp_path: Path) -> None:
@@ -252,6 +255,9 @@ def test_a_card_is_printed_and_keeps_what_was_asked(tmp_path: Path, monkeypatch:
     assert (card.name, card.task, card.metric, card.positive_class) == ("table", "regression", "mae", None)
     assert card.drop["when"] == "left out by --drop"
     assert card.read == {"null": ("blue",), "bad_lines": "skip"}
+    read = load_dataset("copy.yaml")
+    assert read.frame["colour"].null_count() == 20
+    assert read.frame["x"].dtype == pl.Float64
 
 
 @pytest.mark.parametrize(

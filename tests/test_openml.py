@@ -6,7 +6,7 @@ from email.utils import formatdate
 import numpy as np
 import polars as pl
 import pytest
-from openml_fixture import CARS, NAMESPACE, SPLITS_HEADER, Answer, Service, folds, refusal
+from openml_fixture import CARS, NAMESPACE, SPLITS_HEADER, Answer, Service, as_arff, folds, refusal
 
 from bench.dataset import load_dataset
 from bench.errors import DataError, RequestError
@@ -240,7 +240,7 @@ def test_rows_that_are_no_parquet_are_not_kept(service):
     path = "/dataset7/dataset_7.pq"
     good = service.answers[path][0]
     service.say(path, Answer(body=good.body[:200]))
-    with pytest.raises(DataError, match=r"dataset_7\.pq must be a parquet file, but it cannot be read"):
+    with pytest.raises(DataError, match=r"dataset_7\.pq' is damaged or cut short .*Get the file again"):
         load_dataset("openml:7")
     service.say(path, good)
     assert load_dataset("openml:7").frame.height == 30
@@ -460,12 +460,28 @@ def test_references_are_fetched_too(service, cli):
     assert "cars: 30 rows, 4 columns" in told.out
 
 
-def test_parquet_that_cannot_be_had_is_no_end_where_there_is_arff(service):
-    service.dataset(7, arff=b"@relation cars\n")
+def test_rows_come_from_arff_where_there_is_no_parquet(service):
+    service.dataset(7, parquet=False, arff=as_arff(CARS))
+    service.dataset(8)
+    assert load_dataset("openml:7").fingerprint == load_dataset("openml:8").fingerprint
+    assert load_dataset("openml:7", options=OFFLINE).columns == load_dataset("openml:8").columns
+
+
+def test_rows_come_from_arff_where_parquet_cannot_be_had(service):
+    service.dataset(7, arff=as_arff(CARS))
     service.say("/dataset7/dataset_7.pq", Answer(status=403, body=b"<Error>AccessDenied</Error>"))
-    with pytest.raises(DataError):
+    dataset = load_dataset("openml:7")
+    assert dataset.frame.height == 30
+    assert dataset.notes[0].startswith(
+        "rows come from OpenML's ARFF file; its parquet file could not be had (OpenML re"
+    )
+    assert "(403): AccessDenied" in dataset.notes[0]
+
+
+def test_arff_that_cannot_be_read(service):
+    service.dataset(7, parquet=False, arff=b"@relation cars\n@attribute id numeric\n@data\n1,2\n")
+    with pytest.raises(DataError, match=r"cars\.arff' must have 1 values in every row"):
         load_dataset("openml:7")
-    assert service.asked[-1] == "/data/v1/download/7/cars.arff"
 
 
 def test_kinds_of_nominal_numbers_are_spelled_whole(service):

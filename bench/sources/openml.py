@@ -6,7 +6,6 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,8 +13,10 @@ import polars as pl
 
 from bench.cards import Card
 from bench.errors import DataError, RequestError
+from bench.sources.arff import read_arff
 from bench.sources.base import GivenSplits, Raw, ReadOptions
 from bench.sources.cache import kept
+from bench.sources.columnar import read_parquet
 from bench.sources.openml_server import (
     Element,
     RefusedError,
@@ -27,7 +28,8 @@ from bench.sources.openml_server import (
     texts_of,
 )
 from bench.sources.openml_splits import read_splits
-from bench.values import to_text
+from bench.sources.plain import Plain
+from bench.values import to_booleans, to_text
 
 SCHEME = "openml"
 _REFERENCE = re.compile(r"openml:(?:(task|suite)/)?([^/\s][^/]*)")
@@ -182,39 +184,34 @@ def _read_rows(server: Server, description: Element) -> tuple[pl.DataFrame, tupl
     failed = ""
     if parquet:
         try:
-            return server.file(parquet, partial(_read_parquet, parquet)), ()
+            return server.file(parquet, lambda file: read_parquet(_as_plain(parquet, file)))
         except (RefusedError, UnreachableError) as error:
             if not arff:
                 raise
             failed = f"; its parquet file could not be had ({error})"
     if not arff:
         raise DataError(f"OpenML names no file for dataset {text_of(description, 'id')}. Try another version of it.")
-    frame, notes = server.file(arff, _read_arff, md5=text_of(description, "md5_checksum") or None)
+    md5 = text_of(description, "md5_checksum") or None
+    frame, notes = server.file(arff, lambda file: read_arff(_as_plain(arff, file), ReadOptions()), md5=md5)
     return frame, ((f"rows come from OpenML's ARFF file{failed}",) if failed else ()) + notes
 
 
-def _read_parquet(url: str, file: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(file)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError(f"{url} must be a parquet file, but it cannot be read: {line}. Try again later.") from None
-
-
-def _read_arff(file: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    raise DataError(f"{file} is ARFF")
+def _as_plain(url: str, file: Path) -> Plain:
+    return Plain(path=file, label=url, name=url.rpartition("/")[2])
 
 
 def _declare(frame: pl.DataFrame, features: list[Element]) -> pl.DataFrame:
-    """Store the columns that OpenML calls nominal as categories; true and false stay what they are."""
+    """Store the columns that OpenML calls nominal as categories, or as booleans where that is what they hold."""
     nominal = {text_of(feature, "name") for feature in features if text_of(feature, "data_type") == "nominal"}
-    columns = [
-        to_text(series).cast(pl.Categorical)
-        if series.name in nominal and series.dtype not in (pl.Boolean, pl.Categorical, pl.Enum)
-        else series
-        for series in frame.get_columns()
-    ]
-    return pl.DataFrame(columns)
+    return frame.with_columns(_as_nominal(frame[name]) for name in frame.columns if name in nominal)
+
+
+def _as_nominal(series: pl.Series) -> pl.Series:
+    """Parquet holds true and false as booleans, ARFF as labels; either comes out the same."""
+    text = to_text(series)
+    if text.str.to_lowercase().is_in(["true", "false"]).all():
+        return to_booleans(text)
+    return text.cast(pl.Categorical)
 
 
 def _left_out(description: Element, features: list[Element], columns: list[str]) -> dict[str, str]:
