@@ -6,24 +6,26 @@ know about columns.
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from bench.assumptions import asked_notes, reading_notes
 from bench.cards import Card, find_card, list_cards, read_card, unknown_dataset
 from bench.errors import DataError, RequestError, nearest
 from bench.identity import file_digest
-from bench.kinds import USABLE, Column, Kind, infer_column
+from bench.kinds import ASKED, USABLE, Column, Kind, infer_column
+from bench.readings import Reading
 from bench.schema import Schema
 from bench.sources import read_source, scheme_of
 from bench.sources.base import GivenSplits, Raw, ReadOptions
 from bench.sources.builtin import read_builtin
 from bench.sources.file import is_table_name, read_file
 from bench.sources.openml import read_cached, write_cached
-from bench.table import fingerprint, from_pandas, normalise
+from bench.table import Normal, each, fingerprint, from_pandas, normalise, with_names
 
 if TYPE_CHECKING:
     import pandas
@@ -43,7 +45,8 @@ class Dataset:
 
     ``frame`` holds the columns with their own types, every spelling of a missing value as null. ``fingerprint`` hashes
     content, column names and types. ``target``, ``positive_class``, ``metric``, ``task``, ``group`` and ``time`` come
-    from a card (None without one) and are overruled by flags. ``notes`` are sentences on what was assumed.
+    from a card (None without one) and are overruled by flags. ``dropped`` names what ``--drop`` left
+    out. ``notes`` are sentences on what was assumed.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Dataset:
     group: str | None = None
     time: str | None = None
     splits: GivenSplits | None = None
+    dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -65,7 +69,8 @@ class Dataset:
         """One sentence on how many columns there are of each kind."""
         counts = Counter(column.kind for column in self.columns)
         told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-        return f"{self.frame.height} rows, {self.frame.width} columns: {told}; `bench check DATA` says why."
+        size = f"{self.frame.height} rows, {self.frame.width} columns"
+        return f"{size}: {told}; `bench check DATA` says why, --kind NAME=KIND overrules."
 
     def schema(self, leave_out: Sequence[str] = ()) -> Schema:
         """Columns that a model can use, without those named."""
@@ -76,21 +81,23 @@ def load_dataset(
     reference: "str | Path | pl.DataFrame | pandas.DataFrame",
     *,
     options: ReadOptions | None = None,
-    kinds: Mapping[str, str] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
     drop: Sequence[str] = (),
+    like: Dataset | None = None,
     cache: Path | None = None,
 ) -> Dataset:
     """Load a table: a frame, the name of a card, a reference with a scheme, or the path of a file or of a card.
 
     The name of a card goes before a file of that name. ``kinds`` overrule what is inferred, by column; columns in
-    ``drop`` are left out. ``cache`` is where fetched OpenML datasets lie.
+    ``drop`` are left out. ``like`` is the dataset that is learned from, when these rows are to be read as those
+    were. ``cache`` is where fetched OpenML datasets lie.
 
     Raises:
         RequestError: the reference is none of these, or a column that is named is not there.
-        DataError: the table cannot be read, or cannot be used as it is.
+        DataError: the table cannot be read or used as it is, or its values do not fit a kind that was asked for.
     """
     name, raw = _read(reference, options or ReadOptions(), cache)
-    return _dataset(name, raw, kinds or {}, drop)
+    return _dataset(name, raw, kinds or {}, drop, like)
 
 
 def _read(reference: Any, options: ReadOptions, cache: Path | None) -> tuple[str, Raw]:
@@ -129,18 +136,18 @@ def _short_name(source: str) -> str:
 
 
 def to_frame(rows: "str | Path | pl.DataFrame | pandas.DataFrame") -> pl.DataFrame:
-    """Read rows to predict: a file or a frame, however few; missing values and types are made alike as in training.
+    """Read rows to predict: a file or a frame, however few; `Schema.coerce` reads their values as in training.
 
     Raises:
         RequestError: they come as something else.
         DataError: the file cannot be read.
     """
     if isinstance(rows, (str, os.PathLike)):
-        return normalise(read_file(Path(rows))[0])[0]
+        return with_names(read_file(Path(rows))[0])[0]
     if isinstance(rows, pl.DataFrame):
-        return normalise(rows)[0]
+        return with_names(rows)[0]
     if _is_pandas(rows):
-        return normalise(from_pandas(rows)[0])[0]
+        return from_pandas(rows)[0]
     raise RequestError(f"rows must come as a file, a polars or a pandas frame; got {type(rows).__name__}.")
 
 
@@ -159,7 +166,7 @@ def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
         raise RequestError(f"dataset {card.name!r} needs no fetching: its data comes with bench. Use it by its name.")
     frame, notes = read_file(file)
     _require_columns(card, frame.columns)
-    _dataset(card.name, Raw(frame=frame, source=str(file), notes=notes), {}, ())
+    _dataset(card.name, Raw(frame=frame, source=str(file), notes=notes), {})
     return write_cached(card, frame, cache)
 
 
@@ -206,20 +213,33 @@ def _require_columns(card: Card, columns: Sequence[str]) -> None:
             )
 
 
-def _dataset(name: str, raw: Raw, kinds: Mapping[str, str], drop: Sequence[str]) -> Dataset:
+def _dataset(
+    name: str, raw: Raw, kinds: Mapping[str, Kind], drop: Sequence[str] = (), like: Dataset | None = None
+) -> Dataset:
     """Normalise a table as read and find out what its columns are."""
     card = raw.card
     if len(raw.frame) < MIN_ROWS:
         raise DataError(f"at least {MIN_ROWS} rows are needed, got {len(raw.frame)}")
-    frame, declared, notes = normalise(raw.frame)
-    columns = tuple(infer_column(series, declared=series.name in declared) for series in frame.get_columns())
-    skipped = [f"column {column.name!r} is skipped: {column.why}" for column in columns if column.kind == "unsupported"]
+    frame, named = with_names(raw.frame)
+    known: dict[str, str] = {}
+    if like is None:
+        _require_columns_of_flag("--drop", drop, frame.columns)
+        _require_columns_of_flag("--kind", kinds, frame.columns)
+        asked = {column: kind for column, kind in kinds.items() if column not in drop}
+        frame = frame.drop(drop)
+    else:
+        asked = {column.name: column.kind for column in like.columns if column.why == ASKED}
+        known = {column.name: column.reading for column in like.columns}
+    normal = normalise(frame, asked=asked, known=known)
+    columns = tuple(each(lambda c: _infer(c, normal, asked.get(c.name)), normal.frame.get_columns()))
+    if like is None:
+        _check_asked(normal.frame, columns)
     return Dataset(
         name=name,
         source=raw.source,
-        frame=frame,
+        frame=normal.frame,
         columns=columns,
-        fingerprint=fingerprint(frame),
+        fingerprint=fingerprint(normal.frame),
         target=card.target if card else None,
         task=card.task if card else None,
         positive_class=card.positive_class if card else None,
@@ -227,5 +247,32 @@ def _dataset(name: str, raw: Raw, kinds: Mapping[str, str], drop: Sequence[str])
         group=card.group if card else None,
         time=card.time if card else None,
         splits=raw.splits,
-        notes=(*raw.notes, *notes, *skipped),
+        dropped=tuple(drop) if like is None else like.dropped,
+        notes=(*raw.notes, *named, *asked_notes(columns, drop), *reading_notes(normal.readings)),
     )
+
+
+def _require_columns_of_flag(flag: str, asked: Iterable[str], names: Sequence[str]) -> None:
+    """Demand that the columns which a flag names are there."""
+    for column in asked:
+        if column not in names:
+            shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            raise RequestError(
+                f"{flag} must name a column, got {column!r}.{nearest(column, names)} The columns are: {shown}."
+            )
+
+
+def _infer(series: pl.Series, normal: Normal, asked: Kind | None) -> Column:
+    reading = normal.readings.get(series.name, Reading())
+    declared = series.name in normal.declared
+    return infer_column(series, declared=declared, reading=reading.name, why=reading.why, asked=asked)
+
+
+def _check_asked(frame: pl.DataFrame, columns: Sequence[Column]) -> None:
+    """Demand that the values of a column can be read as the kind that was asked for."""
+    for column in columns:
+        if column.why == ASKED:
+            try:
+                Schema(columns=(column,)).coerce(frame.select(column.name))
+            except DataError as error:
+                raise DataError(f"--kind {column.name}={column.kind} must fit the values: {error}") from None
