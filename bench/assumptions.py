@@ -33,6 +33,7 @@ def kind_notes(columns: Sequence[Column]) -> tuple[str, ...]:
             names = [column.name for column in found]
             verb = "are" if len(names) > 1 else "is"
             option = _overrule(names, kind) if kind else f"--drop {names[0] if len(names) == 1 else 'NAME'} spares this"
+            says = says if len(names) == 1 else says.replace("an identifier", "identifiers")
             notes.append(f"{_named(names)} {verb} {says}: {found[0].why}; {option}.")
     return tuple(notes)
 
@@ -70,15 +71,16 @@ def _counted(spelled: Counter[str]) -> str:
 
 def _read_as(readings: Mapping[str, Reading]) -> list[str]:
     """Sentences on text that was read as something else than its look."""
-    alike: dict[str, list[str]] = {}
+    alike: dict[tuple[str, bool], list[str]] = {}
     for name, reading in readings.items():
         if reading.why:
-            alike.setdefault(reading.name, []).append(name)
-    return [
-        f"{_named(names)} {'hold' if len(names) > 1 else 'holds'} {readings[names[0]].why}; "
-        f"{_overrule(names, 'categorical')}."
-        for names in alike.values()
-    ]
+            alike.setdefault((reading.name, reading.proven), []).append(name)
+    notes = []
+    for (_, proven), names in alike.items():
+        holds = f"{_named(names)} {'hold' if len(names) > 1 else 'holds'} {readings[names[0]].why}"
+        doubt = "" if proven else ", though every value could be read with the other order, too"
+        notes.append(f"{holds}{doubt}; {_overrule(names, 'categorical')}.")
+    return notes
 
 
 def _lost(readings: Mapping[str, Reading]) -> list[str]:

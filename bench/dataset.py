@@ -7,7 +7,7 @@ know about columns.
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -233,7 +233,7 @@ def _dataset(
     normal = normalise(frame, asked=asked, known=known)
     columns = tuple(each(lambda c: _infer(c, normal, asked.get(c.name)), normal.frame.get_columns()))
     if like is None:
-        _check_asked(normal.frame, columns)
+        _check_asked(normal.frame, columns, asked)
     return Dataset(
         name=name,
         source=raw.source,
@@ -268,11 +268,12 @@ def _infer(series: pl.Series, normal: Normal, asked: Kind | None) -> Column:
     return infer_column(series, declared=declared, reading=reading.name, why=reading.why, asked=asked)
 
 
-def _check_asked(frame: pl.DataFrame, columns: Sequence[Column]) -> None:
+def _check_asked(frame: pl.DataFrame, columns: Sequence[Column], asked: Mapping[str, Kind]) -> None:
     """Demand that the values of a column can be read as the kind that was asked for."""
     for column in columns:
-        if column.why == ASKED:
-            try:
-                Schema(columns=(column,)).coerce(frame.select(column.name))
-            except DataError as error:
-                raise DataError(f"--kind {column.name}={column.kind} must fit the values: {error}") from None
+        if column.name not in asked:
+            continue
+        try:
+            Schema(columns=(replace(column, kind=asked[column.name]),)).coerce(frame.select(column.name))
+        except DataError as error:
+            raise DataError(f"--kind {column.name}={asked[column.name]} must fit the values: {error}") from None

@@ -20,7 +20,7 @@ _PRESENT_IN_ID = 0.95
 _UNIQUE_IN_ID = 0.5
 _WORDS_IN_TEXT = 4.0
 _UNIQUE_IN_TEXT = 0.5
-_ID_NAME = re.compile(r"^(index|unnamed: 0|row_?(number|num|id))$|(^|[^a-z])(id|uuid|guid)$", re.IGNORECASE)
+_ID_NAME = re.compile(r"^(index|unnamed: 0|row_?(number|num|id))$|(^|[^a-z])(id|uuid|guid|nbr)$", re.IGNORECASE)
 _ID_NAME_CAMEL = re.compile(r"[a-z]I[Dd]$")
 # Whole numbers under these names are codes, not amounts: the first however many there are, the others when few.
 _CODE_NAME = re.compile(r"(^|[^a-z])(id|code|nbr|zip|zip_?code|post_?code|postal(_?code)?)$", re.IGNORECASE)
@@ -128,12 +128,16 @@ def _why_integer_id(series: pl.Series, n_unique: int) -> str:
     """Say why whole numbers are identifiers; empty when they are not."""
     named = _named_like_id(series.name)
     if n_unique < len(series):
-        mostly = n_unique > _UNIQUE_IN_ID * len(series) and len(series) >= _ROWS_FOR_ID
+        mostly = _mostly_unique(series, n_unique)
         return f"whole numbers, {n_unique} different, under the name of an identifier" if named and mostly else ""
     if named:
         return "whole numbers, different in every row, under the name of an identifier"
     counts_up = len(series) >= _ROWS_FOR_ID and bool((series.diff().drop_nulls() == 1).all())
     return "whole numbers that count the rows" if counts_up else ""
+
+
+def _mostly_unique(series: pl.Series, n_unique: int) -> bool:
+    return n_unique > _UNIQUE_IN_ID * len(series) and len(series) >= _ROWS_FOR_ID
 
 
 def _kind_of_text(series: pl.Series, n_unique: int) -> tuple[Kind, str]:
@@ -145,6 +149,8 @@ def _kind_of_text(series: pl.Series, n_unique: int) -> tuple[Kind, str]:
         spaced = present.str.strip_chars().str.contains(r"\s").any()
         if not spaced:
             return "id", "text without spaces, different in every row"
+    if _named_like_id(series.name) and _mostly_unique(series, n_unique):
+        return "id", f"text, {n_unique} different values, under the name of an identifier"
     if n_unique >= _UNIQUE_IN_TEXT * len(present):
         words = float((present.str.strip_chars().str.count_matches(r"\s+") + 1).to_numpy().mean())
         if words >= _WORDS_IN_TEXT:

@@ -245,6 +245,24 @@ def test_pandas_frame_with_one_name_twice() -> None:
         ([f"u{value}" for value in range(30)], "uuid", "id"),
         ([f"Mr {value}" for value in range(60)], "x", "categorical"),
         ([f"this is review number {value}" for value in range(60)], "x", "text"),
+        (cycle("yes", "No", None), "x", "boolean"),
+        (cycle("t", "f"), "x", "boolean"),
+        (cycle("on", "OFF "), "x", "boolean"),
+        (cycle("true", "FALSE", "1", "0", "T"), "x", "boolean"),
+        (cycle("yes", "off"), "x", "categorical"),
+        (cycle("yes", "maybe", "no"), "x", "categorical"),
+        (cycle("n", "no"), "x", "categorical"),
+        (cycle("M", "F"), "x", "categorical"),
+        (cycle("0", "1"), "x", "numeric"),
+        (cycle(10_115, 80_331, 99_999), "zip", "categorical"),
+        (cycle(10, 20, 30), "store_type", "categorical"),
+        (cycle(10, 20, 30), "MSSubClass", "categorical"),
+        (cycle(1, 2), "type", "numeric"),
+        (cycle(1.5, 2.5, 3.5), "code", "numeric"),
+        (cycle(10, 20, 30), "dose", "numeric"),
+        (cycle(10, 20, 30), "encoded", "numeric"),
+        (list(range(100, 150)) + list(range(100, 110)), "patient_nbr", "id"),
+        ([f"p {value}" for value in [*range(50), *range(10)]], "patient_id", "id"),
         (cycle("one of very few sentences", "the other of the sentences"), "x", "categorical"),
     ],
 )
@@ -268,6 +286,80 @@ def test_columns_that_no_model_can_use_are_skipped_with_a_note(values: list[obje
     (note,) = kind_notes(dataset.columns)
     assert note.startswith("column 'x' is skipped: values of type ")
     assert note.endswith(" cannot be used by a model; --drop x spares this.")
+
+
+# What is asked for of columns
+
+ASKED = pl.DataFrame(
+    {
+        "zip": cycle("10115", "80331"),
+        "price": ["$5", "soon"] * 30,
+        "seconds": [1_700_000_000 + value for value in range(60)],
+        "day": cycle(20240105, 20231231),
+        "sex": cycle("f", "m"),
+        "smokes": cycle("yes", "no"),
+        "list": [[1]] * 60,
+        "y": cycle(1.5, 2.5, 3.5),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "dtype", "first"),
+    [
+        ("zip", "categorical", "Int64", "10115"),
+        ("price", "numeric", "Int64", 5.0),
+        ("seconds", "datetime", "Datetime(time_unit='us', time_zone=None)", datetime(2023, 11, 14, 22, 13, 20)),
+        ("day", "datetime", "Datetime(time_unit='us', time_zone=None)", datetime(2024, 1, 5)),
+        ("smokes", "categorical", "String", "yes"),
+        ("sex", "text", "String", "f"),
+    ],
+)
+def test_kinds_that_are_asked_for(column: str, kind: str, dtype: str, first: object) -> None:
+    dataset = load_dataset(ASKED, kinds={column: kind})
+    found = next(c for c in dataset.columns if c.name == column)
+    assert (found.kind, found.dtype, found.why) == (kind, dtype, "as asked for")
+    assert dataset.notes[0] == f"column {column!r} is {kind}, as asked for by --kind."
+    schema = dataset.schema()
+    assert schema.coerce(dataset.frame)[0][column][0] == first
+    assert schema.coerce(ASKED)[0][column][0] == first  # as a table to predict on
+    again = load_dataset(ASKED.head(20), like=dataset)
+    assert again.frame.equals(dataset.frame.head(20))
+    assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"), [("sex", "numeric"), ("sex", "boolean"), ("sex", "datetime"), ("list", "text")]
+)
+def test_kinds_that_the_values_do_not_fit(column: str, kind: str) -> None:
+    with pytest.raises(
+        DataError, match=f"--kind {column}={kind} must fit the values: column {column!r} must be {kind}"
+    ):
+        load_dataset(ASKED, kinds={column: kind})
+
+
+def test_columns_are_dropped() -> None:
+    dataset = load_dataset(ASKED, drop=["zip", "list"])
+    assert dataset.frame.columns == ["price", "seconds", "day", "sex", "smokes", "y"]
+    assert dataset.dropped == ("zip", "list")
+    assert dataset.notes[0] == "columns 'zip', 'list' are left out, as asked for by --drop."
+    assert load_dataset(ASKED.drop("zip"), like=dataset).frame.width == 7
+
+
+@pytest.mark.parametrize(("flag", "asked"), [("--drop", {"drop": ["zipp"]}), ("--kind", {"kinds": {"zipp": "text"}})])
+def test_columns_that_are_not_there(flag: str, asked: dict[str, object]) -> None:
+    message = rf"{flag} must name a column, got 'zipp'\. Did you mean 'zip'\? The columns are: zip, price, "
+    with pytest.raises(RequestError, match=message):
+        load_dataset(ASKED, **asked)
+
+
+def test_other_rows_are_read_as_those_that_were_learned_from() -> None:
+    learned = load_dataset(pl.DataFrame({"when": ["13/04/2024", "03/04/2024"] * 30, "code": cycle("01", "12", "7")}))
+    other = load_dataset(pl.DataFrame({"when": ["03/04/2024"] * 20, "code": ["12"] * 20}), like=learned)
+    assert other.frame["when"][0] == datetime(2024, 4, 3)
+    assert other.frame["code"][0] == "12"
+    row = pl.DataFrame({"when": ["03/04/2024"], "code": ["12"]})
+    assert learned.schema().coerce(row)[0].row(0) == (datetime(2024, 4, 3), "12")
 
 
 def test_schema_leaves_out_what_models_cannot_use() -> None:
@@ -401,6 +493,12 @@ def test_coerce_notes_what_it_changed() -> None:
         "column 'number': 2 infinite values became missing",
         "column 'flag': 1 values that are not boolean (such as 'often') became missing",
     )
+
+
+def test_numbers_beyond_float32_are_told() -> None:
+    frame, notes = SCHEMA.coerce(pl.DataFrame([{**ROW, "number": -1e300}]))
+    assert frame["number"][0] == -1e300
+    assert notes == ("column 'number': numbers up to 1.0e+300 are cut to 3.4e+38 for models",)
 
 
 def test_coerce_names_all_missing_columns() -> None:

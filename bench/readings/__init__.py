@@ -32,12 +32,14 @@ EPOCHS = (*_EPOCHS, _COMPACT_DATE)
 class Reading:
     """How a text column was read: ``name`` is empty for text, ``why`` tells what the values are like.
 
+    ``proven`` is False when the values would allow another reading as well.
     ``spelled`` counts the values that were spelled as missing, ``stated`` those of them that may be levels among words,
     and ``lost`` those that could not be read.
     """
 
     name: str = ""
     why: str = ""
+    proven: bool = True
     spelled: Counter[str] = field(default_factory=Counter)
     stated: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
@@ -61,13 +63,13 @@ def find_reading(series: pl.Series) -> Read:
 
     A look at a sample tells which readings are likely, all values decide.
     """
-    for reading, why in _likely(series, _sample(series)):
+    for reading, why, proven in _likely(series, _sample(series)):
         read = read_as(series, reading)
         unread = _unread(series, read)
         mixed = reading != "number" or bool(_left(unread))
         names = reading.startswith("number") and numbers.are_names(series, read, mixed=mixed)
         if read.count() and _tolerable(unread, read.count()) and not names:
-            return _told(read, reading, why, unread)
+            return _told(read, reading, unread, why=why, proven=proven)
     return keep_text(series)
 
 
@@ -76,7 +78,7 @@ def read_known(series: pl.Series, reading: str) -> Read:
     if not reading:
         return keep_text(series)
     read = read_as(series, reading)
-    return _told(read, reading, "", _unread(series, read))
+    return _told(read, reading, _unread(series, read))
 
 
 def read_wanted(series: pl.Series, kind: str) -> Read:
@@ -88,7 +90,8 @@ def read_wanted(series: pl.Series, kind: str) -> Read:
         ways = ["number", *(f"number: {style}" for style in numbers.styles(_sample(series))), "clock", "span"]
     else:
         ways = ["moment: iso", f"moment: {moments.order(series)[0]}", "moment: named month"]
-    return max((read_known(series, reading) for reading in ways), key=lambda read: read[0].count())
+    read = max((read_known(series, reading) for reading in ways), key=lambda read: read[0].count())
+    return read if read[0].count() else keep_text(series)
 
 
 def count_as_moments(series: pl.Series) -> str:
@@ -120,28 +123,28 @@ def _sample(series: pl.Series) -> pl.Series:
     return sample
 
 
-def _likely(series: pl.Series, sample: pl.Series) -> Iterator[tuple[str, str]]:
-    """Give the readings that a sample makes likely, each with what the values are like."""
+def _likely(series: pl.Series, sample: pl.Series) -> Iterator[tuple[str, str, bool]]:
+    """Give the readings that a sample makes likely, each with what the values are like and whether they prove it."""
     if sample.is_empty():
         return
     example = f"such as {sample[0]!r:.30}"
     if sample.str.to_lowercase().is_in(_TRUE_FALSE).all():
-        yield "boolean", ""
+        yield "boolean", "", True
     if numbers.looks_plain(sample) >= _MAYBE:
-        yield "number", ""
+        yield "number", "", True
     if how := moments.looks_moment(sample):
         if how != "numbers":
-            yield f"moment: {how}", ""
+            yield f"moment: {how}", "", True
         else:
-            style, told = moments.order(series)
-            yield f"moment: {style}", f"dates with the {style}, {example}" + ("" if told else ", which no value proves")
+            style, proven = moments.order(series)
+            yield f"moment: {style}", f"dates with the {style}, {example}", proven
     if numbers.looks_dressed(sample) >= _MAYBE:
         for style in numbers.styles(sample):
-            yield f"number: {style}", _why_number(sample, style)
+            yield f"number: {style}", _why_number(sample, style), True
     if spans.looks_clock(sample):
-        yield "clock", f"times, {example}, in seconds"
+        yield "clock", f"times, {example}, in seconds", True
     elif spans.looks_span(sample):
-        yield "span", f"durations, {example}, in seconds"
+        yield "span", f"durations, {example}, in seconds", True
 
 
 def _why_number(sample: pl.Series, style: str) -> str:
@@ -174,19 +177,20 @@ def _tolerable(unread: Counter[str], n_read: int) -> bool:
     return few and (len(left) <= _FEW_SPELLINGS or 2 * len(left) >= total)
 
 
-def _told(read: pl.Series, name: str, why: str, unread: Counter[str]) -> Read:
+def _told(read: pl.Series, name: str, unread: Counter[str], *, why: str = "", proven: bool = True) -> Read:
     lost = _left(unread)
     stated = Counter({text: count for text, count in unread.items() if text in AMBIGUOUS})
-    return read, Reading(name=name, why=why, spelled=unread - lost - stated, stated=stated, lost=lost)
+    spelled = unread - lost - stated
+    return read, Reading(name=name, why=why, proven=proven, spelled=spelled, stated=stated, lost=lost)
 
 
 def _read_counted(series: pl.Series, reading: str) -> pl.Series:
     """Read whole numbers as moments."""
+    if series.dtype == pl.Datetime:
+        return series
     if reading == _COMPACT_DATE:
         text = series.cast(pl.Int64, strict=False).cast(pl.String)
         return text.str.to_datetime("%Y%m%d", strict=False, time_unit="us")
-    if series.dtype in (pl.Datetime, pl.Date):
-        return series
     numbers_read = series.cast(pl.Float64, strict=False) * _EPOCHS[reading]
     inside = numbers_read.is_between(-6.2e16, 2.5e17)
     return numbers_read.set(~inside, None).cast(pl.Int64).cast(pl.Datetime("us"))

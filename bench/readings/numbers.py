@@ -14,7 +14,11 @@ _MINUS = "\u2212-"
 _GROUPS = rf"(?:{_BLANK}|['\u2019])"
 _DIGITS = {
     "point": rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d*)?|\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+",
-    "comma": rf"\d{{1,3}}(?:\.\d{{3}})+(?:,\d+)?|\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?:,\d+)?|\d+(?:,\d+)?",
+    # Where a point cannot part thousands, it parts the fraction here, too.
+    "comma": (
+        rf"\d{{1,3}}(?:\.\d{{3}})+(?:,\d+)?|\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?:,\d+)?|\d+(?:,\d+)?"
+        r"|\d+\.\d{1,2}|\d+\.\d{4,}"
+    ),
 }
 _LEADING_ZERO = r"^\s*[+-]?0\d+\s*$"
 _INTEGER = r"^\s*[+-]?\d+\s*$"
@@ -95,9 +99,14 @@ def read_dressed(text: pl.Series, style: str) -> pl.Series:
     """Read text in a style as Int64, or as Float64 where a value needs it; null where a value does not fit."""
     sign, _, unit = style.partition(" ")
     parts = text.str.strip_chars().str.extract_groups(_pattern(sign)).struct.unnest()
-    digits = parts["digits"].str.replace_all(rf"{',' if sign == 'point' else '[.]'}|{_GROUPS}", "")
-    if sign == "comma":
-        digits = digits.str.replace(",", ".", literal=True)
+    digits = parts["digits"].str.replace_all(_GROUPS, "")
+    if sign == "point":
+        digits = digits.str.replace_all(",", "", literal=True)
+    else:
+        whole = digits.str.replace_all(".", "", literal=True)
+        digits = whole.zip_with(digits.str.contains(r"^\d{1,3}(\.\d{3})+(,|$)"), digits).str.replace(
+            ",", ".", literal=True
+        )
     numbers = read_plain(digits + parts["power"].fill_null(""))
     units = parts.select(pl.concat_str("before", "after", ignore_nulls=True)).to_series()
     bare = units == ""
