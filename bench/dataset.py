@@ -18,7 +18,7 @@ from bench.cards import Card, find_card, list_cards, read_card, unknown_dataset
 from bench.errors import DataError, RequestError, nearest
 from bench.identity import file_digest
 from bench.kinds import ASKED, USABLE, Column, Kind, infer_column
-from bench.readings import Reading
+from bench.readings import READABLE_SHARE, Reading
 from bench.schema import Schema
 from bench.sources import read_source, scheme_of
 from bench.sources.base import GivenSplits, Raw, ReadOptions
@@ -269,11 +269,19 @@ def _infer(series: pl.Series, normal: Normal, asked: Kind | None) -> Column:
 
 
 def _check_asked(frame: pl.DataFrame, columns: Sequence[Column], asked: Mapping[str, Kind]) -> None:
-    """Demand that the values of a column can be read as the kind that was asked for."""
+    """Demand that values of a column can be read as the kind that was asked for; nearly all of them as booleans.
+
+    ``f`` alone is a spelling of false, which half of ``f`` and ``m`` must not become.
+    """
     for column in columns:
         if column.name not in asked:
             continue
+        flag = f"--kind {column.name}={asked[column.name]}"
         try:
-            Schema(columns=(replace(column, kind=asked[column.name]),)).coerce(frame.select(column.name))
+            read, _ = Schema(columns=(replace(column, kind=asked[column.name]),)).coerce(frame.select(column.name))
         except DataError as error:
-            raise DataError(f"--kind {column.name}={asked[column.name]} must fit the values: {error}") from None
+            raise DataError(f"{flag} must fit the values: {error}") from None
+        series, known = frame[column.name], read[column.name].is_not_null()
+        if asked[column.name] == "boolean" and known.sum() < READABLE_SHARE * series.count():
+            other = series.filter(~known).drop_nulls()[0]
+            raise DataError(f"{flag} must fit the values: column {column.name!r} must be boolean, got {other!r:.40}.")
