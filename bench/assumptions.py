@@ -90,12 +90,13 @@ def _lost(readings: Mapping[str, Reading]) -> list[str]:
         return []
     names = list(lost)
     moments = [readings[name].name.startswith("moment") for name in names]
-    what = "dates or times" if all(moments) else "numbers or dates" if any(moments) else "numbers"
+    noun = "date or time" if all(moments) else "number or date" if any(moments) else "number"
     total = sum(counts.total() for counts in lost.values())
-    return [
-        f"{total} {'value' if total == 1 else 'values'} in {_named(names)} are no {what} (such as "
-        f"{min(lost[names[0]])!r:.40}) and became missing; {_overrule(names, 'categorical', 'keeps them')}."
-    ]
+    values = f"{total} values in {_named(names)} are no {noun.replace(' or', 's or')}s"
+    if total == 1:
+        values = f"1 value in {_named(names)} is no {noun}"
+    example, keeps = min(lost[names[0]]), _overrule(names, "categorical", "keeps them")
+    return [f"{values} (such as {example!r:.40}) and became missing; {keeps}."]
 
 
 def _is_code(column: Column) -> bool:

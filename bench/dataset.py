@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import polars as pl
 from bench.assumptions import asked_notes, reading_notes
 from bench.cards import Card, find_card, list_cards, read_card, unknown_dataset
 from bench.errors import DataError, RequestError, nearest
+from bench.frames import FRAMES, from_frame
 from bench.identity import file_digest
 from bench.kinds import ASKED, USABLE, Column, Kind, infer_column
 from bench.readings import READABLE_SHARE, Reading
@@ -23,12 +25,13 @@ from bench.schema import Schema
 from bench.sources import read_source, scheme_of
 from bench.sources.base import GivenSplits, Raw, ReadOptions
 from bench.sources.builtin import read_builtin
-from bench.sources.file import is_table_name, read_file
+from bench.sources.file import divide, is_pattern, is_table_name, read_file
+from bench.sources.null import without_spelled
 from bench.sources.openml import read_cached, write_cached
-from bench.table import Normal, each, fingerprint, from_pandas, normalise, with_names
+from bench.table import Normal, each, fingerprint, normalise, with_names
 
 if TYPE_CHECKING:
-    import pandas
+    from bench.frames import Frame
 
 __all__ = ["USABLE", "Column", "Dataset", "Kind", "Schema", "fetch", "list_cards", "load_dataset"]
 
@@ -78,7 +81,7 @@ class Dataset:
 
 
 def load_dataset(
-    reference: "str | Path | pl.DataFrame | pandas.DataFrame",
+    reference: "str | os.PathLike[str] | Frame",
     *,
     options: ReadOptions | None = None,
     kinds: Mapping[str, Kind] | None = None,
@@ -88,27 +91,30 @@ def load_dataset(
 ) -> Dataset:
     """Load a table: a frame, the name of a card, a reference with a scheme, or the path of a file or of a card.
 
-    The name of a card goes before a file of that name. ``kinds`` overrule what is inferred, by column; columns in
-    ``drop`` are left out. ``like`` is the dataset that is learned from, when these rows are to be read as those
-    were. ``cache`` is where fetched OpenML datasets lie.
+    Paths of folders, patterns of names, a workbook's sheets and an archive's members are told by `read_file`. The name
+    of a card goes before a file of that name. ``kinds`` overrule what is inferred, by column; columns in ``drop`` are
+    left out. ``like`` is the dataset that is learned from, when these rows are to be read as those were. ``cache`` is
+    where fetched OpenML datasets lie.
 
     Raises:
         RequestError: the reference is none of these, or a column that is named is not there.
         DataError: the table cannot be read or used as it is, or its values do not fit a kind that was asked for.
     """
-    name, raw = _read(reference, options or ReadOptions(), cache)
-    return _dataset(name, raw, kinds or {}, drop, like)
+    options = options or ReadOptions()
+    name, raw = _read(reference, options, cache)
+    frame, notes = without_spelled(raw.frame, options.null)
+    return _dataset(name, replace(raw, frame=frame, notes=raw.notes + notes), kinds or {}, drop, like)
 
 
 def _read(reference: Any, options: ReadOptions, cache: Path | None) -> tuple[str, Raw]:
     """Read what a reference names; returns its short name, too."""
-    if isinstance(reference, pl.DataFrame):
-        return FRAME, Raw(frame=reference, source=FRAME)
-    if _is_pandas(reference):
-        frame, notes = from_pandas(reference)
-        return FRAME, Raw(frame=frame, source=FRAME, notes=notes)
     if not isinstance(reference, (str, os.PathLike)):
-        raise RequestError(f"dataset must be a name, a path or a frame; got {type(reference).__name__}.")
+        converted = from_frame(reference)
+        if converted is None:
+            raise RequestError(
+                f"dataset must be a name, a path or a frame; got {type(reference).__name__}. Frames are {FRAMES}."
+            )
+        return FRAME, Raw(frame=converted[0], source=FRAME, notes=converted[1])
     text = os.fspath(reference)
     if not text or "\0" in text:
         raise RequestError(
@@ -122,33 +128,37 @@ def _read(reference: Any, options: ReadOptions, cache: Path | None) -> tuple[str
     if scheme_of(text):
         raw = read_source(text, options)
         return raw.card.name if raw.card else _short_name(raw.source), raw
-    path = Path(text)
-    if not _is_path(path, text):
+    if not _is_path(text):
         raise unknown_dataset(text)
-    frame, notes = read_file(path)
+    frame, notes = read_file(text, options)
     return _short_name(text), Raw(frame=frame, source=text, notes=notes)
 
 
 def _short_name(source: str) -> str:
-    """What a table is called: the last part of its path, without endings."""
-    name = source.rstrip("/").rpartition("/")[2]
+    """What a table is called: the last part of its path that is no pattern, without endings."""
+    parts = [part for part in source.split("/") if part]
+    name = next((part for part in reversed(parts) if not (has_magic(part) and is_pattern(source))), "table")
     return name.split(".")[0] or name
 
 
-def to_frame(rows: "str | Path | pl.DataFrame | pandas.DataFrame") -> pl.DataFrame:
-    """Read rows to predict: a file or a frame, however few; `Schema.coerce` reads their values as in training.
+def to_frame(
+    rows: "str | os.PathLike[str] | Frame", options: ReadOptions | None = None
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Read rows to predict: files or a frame, however few; `Schema.coerce` reads their values as in training.
+
+    Returns:
+        The rows, and sentences on what was assumed while they were read.
 
     Raises:
         RequestError: they come as something else.
         DataError: the file cannot be read.
     """
-    if isinstance(rows, (str, os.PathLike)):
-        return with_names(read_file(Path(rows))[0])[0]
-    if isinstance(rows, pl.DataFrame):
-        return with_names(rows)[0]
-    if _is_pandas(rows):
-        return from_pandas(rows)[0]
-    raise RequestError(f"rows must come as a file, a polars or a pandas frame; got {type(rows).__name__}.")
+    options = options or ReadOptions()
+    read = read_file(os.fspath(rows), options) if isinstance(rows, (str, os.PathLike)) else from_frame(rows)
+    if read is None:
+        raise RequestError(f"rows must come as a file or a frame; got {type(rows).__name__}. Frames are {FRAMES}.")
+    frame, notes = without_spelled(read[0], options.null)
+    return with_names(frame)[0], read[1] + notes
 
 
 def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
@@ -170,20 +180,15 @@ def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
     return write_cached(card, frame, cache)
 
 
-def _is_pandas(reference: Any) -> bool:
-    """Tell a pandas frame without loading pandas."""
-    kind = type(reference)
-    return kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
-
-
-def _is_path(path: Path, text: str) -> bool:
-    """Whether a reference means a file: it is there, or it is spelled like one."""
-    spelled = os.sep in text or "/" in text or text.startswith(".") or is_table_name(text)
+def _is_path(text: str) -> bool:
+    """Whether a reference means a file, a folder or a pattern: it is there, or it is spelled like one."""
+    path, _ = divide(text)
+    spelled = os.sep in text or "/" in text or text.startswith(".") or is_table_name(path.name) or is_pattern(text)
     return spelled or text.endswith(_CARD_ENDS) or os.path.lexists(path)
 
 
 def _from_card(card: Card, options: ReadOptions, cache: Path | None) -> Raw:
-    frame, notes = _read_source(card, cache)
+    frame, notes = _read_source(card, options, cache)
     _require_columns(card, frame.columns)
     if card.rows is not None and card.rows != len(frame):
         notes += (f"the card of {card.name!r} states {card.rows} rows, the data has {len(frame)}",)
@@ -192,13 +197,13 @@ def _from_card(card: Card, options: ReadOptions, cache: Path | None) -> Raw:
     return Raw(frame=frame.drop(dropped), source=f"{card.source_kind}:{card.source}", notes=notes, card=card)
 
 
-def _read_source(card: Card, cache: Path | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _read_source(card: Card, options: ReadOptions, cache: Path | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
     if card.source_kind == "builtin":
         return read_builtin(card.source), ()
     if card.source_kind == "openml":
         return read_cached(card, cache), ()
     path = card.folder / card.source
-    read = read_file(path)
+    read = read_file(path, options)
     if card.sha256 is not None and file_digest(path) != card.sha256:
         raise DataError(f"{str(path)!r} must have the SHA-256 that its card states, and does not. Get the file again.")
     return read

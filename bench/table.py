@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
 from bench.errors import DataError
+from bench.identity import digest
 from bench.kinds import Kind, is_unsupported
 from bench.readings import EPOCHS, Reading, count_as_moments, find_reading, keep_text, read_as, read_known, read_wanted
 from bench.values import to_moments, to_numbers
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 # Strings are joined this many rows at a time: polars holds less than 4 GiB in one string.
 _ROWS_A_JOIN = 100_000
+_LONGEST_NAME = 200
 _TYPE_NAMES: dict[type[pl.DataType], str] = {
     pl.Int64: "integer",
     pl.Float64: "float",
@@ -26,38 +28,6 @@ _TYPE_NAMES: dict[type[pl.DataType], str] = {
     pl.String: "string",
     pl.Datetime: "datetime",
 }
-
-
-def from_pandas(frame: Any) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Turn a pandas frame into a polars one, with notes; its index is left out, columns of mixed values become text.
-
-    Raises:
-        DataError: two columns have the same name.
-    """
-    names = [str(name) for name in frame.columns]
-    check_names(names)
-    names, notes = name_columns(names)
-    return pl.DataFrame([_from_pandas_column(name, frame.iloc[:, at]) for at, name in enumerate(names)]), notes
-
-
-def _from_pandas_column(name: str, column: Any) -> pl.Series:
-    import pandas
-
-    dtype, missing = column.dtype, column.isna().to_numpy()
-    if isinstance(dtype, pandas.DatetimeTZDtype):
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    elif isinstance(dtype, pandas.CategoricalDtype):
-        return pl.Series(name, _spell(column, missing), dtype=pl.Categorical)
-    elif isinstance(dtype, (pandas.PeriodDtype, pandas.IntervalDtype, pandas.SparseDtype)):
-        return pl.Series(name, _spell(column, missing), dtype=pl.String)
-    try:
-        return pl.Series(name, pl.from_pandas(column.reset_index(drop=True)))
-    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
-        return pl.Series(name, _spell(column, missing), dtype=pl.String)
-
-
-def _spell(column: Any, missing: Any) -> list[str | None]:
-    return [None if gone else str(value) for value, gone in zip(column, missing, strict=True)]
 
 
 def check_names(names: list[str]) -> None:
@@ -72,16 +42,32 @@ def check_names(names: list[str]) -> None:
 
 
 def name_columns(names: list[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Give columns without a name one that is free: ``column_<position>``, counted from 1."""
-    result = list(names)
-    for index, name in enumerate(names):
-        if not name.strip():
-            given = f"column_{index + 1}"
-            while given in result:
+    """Give columns names that can be worked with, and say which were changed.
+
+    Columns without a name are called ``column_<position>``, counted from 1. Longer names than can be read are cut, and
+    end in a hash of the whole; NUL is taken out. These do not depend on where the column stands.
+    """
+    taken, result, notes = set(names), [], []
+    for position, name in enumerate(names, start=1):
+        given = _usable(name) if name.replace("\0", "").strip() else f"column_{position}"
+        if given != name:
+            while given in taken:
                 given += "_"
-            result[index] = given
-    new = [after for before, after in zip(names, result, strict=True) if before != after]
-    return result, (f"columns without a name are called {', '.join(new)}",) if new else ()
+            taken.add(given)
+            notes += [f"the name {_shortened(name)} is {given!r} here"] if name.strip() else []
+        result.append(given)
+    nameless = [given for name, given in zip(names, result, strict=True) if not name.strip()]
+    told = [f"columns without a name are called {', '.join(nameless)}"] if nameless else []
+    return result, (*told, *notes)
+
+
+def _usable(name: str) -> str:
+    name = name.replace("\0", "")
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}_{digest(name, length=8)}"
+
+
+def _shortened(name: str) -> str:
+    return repr(name) if len(name) <= _LONGEST_NAME else f"{name[:40]!r}... ({len(name)} characters)"
 
 
 def with_names(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -166,8 +152,8 @@ def fingerprint(frame: pl.DataFrame) -> str:
     library, nor the process, nor the machine. Columns that no model can use count by name only.
     """
     whole = hashlib.sha256(f"rows {len(frame)}".encode())
-    for digest in each(_digest, frame.get_columns()):
-        whole.update(digest)
+    for hashed in each(_digest, frame.get_columns()):
+        whole.update(hashed)
     return whole.hexdigest()[:16]
 
 

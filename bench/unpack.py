@@ -4,6 +4,7 @@ import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench.dataset import FRAME, Dataset, load_dataset
 from bench.errors import DataError, RequestError, choices, nearest
@@ -79,13 +80,18 @@ def _problem(folder: Path) -> Problem:
     )
 
 
+def _reading(spec: RunSpec) -> dict[str, Any]:
+    """How the run's data is read again."""
+    return {"options": spec.reading, "kinds": spec.kinds, "drop": spec.drop}
+
+
 def _data(folder: Path, spec: RunSpec) -> Dataset:
     """Read the run's data again."""
     hint = "It is needed to fit a model again that was not kept."
     if spec.dataset == FRAME:
         raise DataError(f"the run's data was a frame, which is not stored with it. {hint}")
     try:
-        dataset = load_dataset(spec.dataset, options=spec.reading, kinds=spec.kinds, drop=spec.drop)
+        dataset = load_dataset(spec.dataset, **_reading(spec))
     except (DataError, RequestError) as error:
         raise DataError(f"the run's data must be where it was, {spec.dataset!r}, but {error} {hint}") from error
     if dataset.fingerprint != read_json(folder / "dataset.json")["fingerprint"]:

@@ -59,7 +59,7 @@ def test_paths_are_data_that_is_not_there(reference: str) -> None:
         load_dataset(reference)
 
 
-@pytest.mark.parametrize("reference", [3, None, np.zeros((30, 2)), [1, 2]])
+@pytest.mark.parametrize("reference", [3, None, [1, 2]])
 def test_other_types_are_refused(reference: object) -> None:
     with pytest.raises(RequestError, match="dataset must be a name, a path or a frame; got "):
         load_dataset(reference)  # type: ignore[arg-type]

@@ -325,9 +325,9 @@ def test_no_rows_give_no_predictions(tmp_path, kind):
         assert predictor.predict_frame(none, model).height == 0
 
 
-@pytest.mark.parametrize("rows", [[1, 2], {"a": [1]}, np.zeros((2, 3)), None], ids=lambda rows: type(rows).__name__)
+@pytest.mark.parametrize("rows", [[1, 2], {"a": [1]}, None], ids=lambda rows: type(rows).__name__)
 def test_rows_that_are_no_table_are_refused(plain, rows):
-    with pytest.raises(RequestError, match="rows must come as a file, a polars or a pandas frame"):
+    with pytest.raises(RequestError, match="rows must come as a file or a frame; got "):
         plain[1].predict(rows)
 
 

@@ -38,8 +38,10 @@ def check(
 
     spec = make_spec(dataset=data, **{name: value for name, value in context.params.items() if name in FIELDS})
     dataset = load_dataset(spec.dataset, options=spec.reading, kinds=spec.kinds, drop=spec.drop)
+    for note in dataset.notes:
+        print(printable(note), file=sys.stderr)
     made = make_task(dataset, target=spec.target, task=spec.task)
-    for note in (*dataset.notes, *made.notes):
+    for note in made.notes:
         print(printable(note), file=sys.stderr)
     found = audit(made, dataset, np.empty(0, dtype=np.int64))
     if json:

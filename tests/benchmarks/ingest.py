@@ -61,7 +61,6 @@ def once(path: Path, seconds: dict[str, list[float]]) -> None:
     normal = timed(seconds, "normalise", lambda: normalise(frame))
     timed(seconds, "kinds", lambda: each(infer_column, normal.frame.get_columns()))
     timed(seconds, "fingerprint", lambda: fingerprint(normal.frame))
-    del frame, normal
     timed(seconds, "all", lambda: load_dataset(path))
 
 
