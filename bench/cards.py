@@ -13,7 +13,7 @@ import yaml
 
 from bench.data import shipped
 from bench.errors import DataError, RequestError, choices, nearest
-from bench.kinds import USABLE
+from bench.kinds import USABLE, Kind
 from bench.text import printable
 
 SourceKind = Literal["builtin", "file", "openml", "url"]
@@ -47,7 +47,7 @@ class Card:
     metric: str | None = None
     group: str | None = None
     time: str | None = None
-    kinds: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
     drop: Mapping[str, str] = field(default_factory=dict)
     read: Mapping[str, Any] = field(default_factory=dict)
     rows: int | None = None
@@ -117,16 +117,13 @@ def _build(path: Path, content: Mapping[str, Any]) -> Card:
     rows = content.get("rows")
     if not (rows is None or (isinstance(rows, int) and rows > 0)):
         raise DataError(f"card {str(path)!r}: rows must be a whole number above 0, got {rows!r}.")
-    kinds = _pairs(path, content, "kinds", "kinds")
-    if wrong := sorted(set(kinds.values()) - USABLE):
-        raise DataError(f"card {str(path)!r}: a kind must be one of {choices(USABLE)}, got {wrong[0]!r}.")
     source_kind, source = _source(path, content["source"])
     return Card(
         **text,
         source_kind=source_kind,
         source=source,
         folder=path.parent,
-        kinds=kinds,
+        kinds=_kinds(path, content),
         drop=_pairs(path, content, "drop", "reasons"),
         read=_reading(path, content.get("read") or {}),
         rows=rows,
@@ -140,6 +137,15 @@ def _source(path: Path, value: Any) -> tuple[SourceKind, str]:
             if kind == known and isinstance(where, (str, int)) and str(where):
                 return known, str(where)
     raise DataError(f"card {str(path)!r}: source must be one of {', '.join(_SOURCES)} with a value, got {value!r}.")
+
+
+def _kinds(path: Path, content: Mapping[str, Any]) -> Mapping[str, Kind]:
+    """Check that an entry maps columns to kinds that a model can use."""
+    known = {str(kind): kind for kind in USABLE}
+    pairs = _pairs(path, content, "kinds", "kinds")
+    if wrong := sorted(set(pairs.values()) - USABLE):
+        raise DataError(f"card {str(path)!r}: a kind must be one of {choices(USABLE)}, got {wrong[0]!r}.")
+    return {column: known[kind] for column, kind in pairs.items()}
 
 
 def _pairs(path: Path, content: Mapping[str, Any], key: str, values: str) -> Mapping[str, str]:

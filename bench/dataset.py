@@ -6,7 +6,7 @@ know about columns.
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import has_magic
 from pathlib import Path
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from bench.assumptions import asked_notes, reading_notes
 from bench.cards import Card, find_card, list_cards, read_card, unknown_dataset
 from bench.errors import DataError, RequestError, nearest
 from bench.frames import FRAMES, from_frame
 from bench.identity import file_digest
-from bench.kinds import USABLE, Column, Kind, infer_column
+from bench.kinds import ASKED, USABLE, Column, Kind, infer_column
+from bench.readings import READABLE_SHARE, Reading
 from bench.schema import Schema
 from bench.sources import read_source, scheme_of
 from bench.sources.base import GivenSplits, Raw, ReadOptions
@@ -29,7 +31,7 @@ from bench.sources.null import without_spelled
 from bench.sources.openml import SCHEME
 from bench.sources.openml import read as read_openml
 from bench.sources.openml_server import UnreachableError
-from bench.table import fingerprint, normalise
+from bench.table import Normal, each, fingerprint, normalise, with_names
 
 if TYPE_CHECKING:
     from bench.frames import Frame
@@ -49,7 +51,8 @@ class Dataset:
 
     ``frame`` holds the columns with their own types, every spelling of a missing value as null. ``fingerprint`` hashes
     content, column names and types. ``target``, ``positive_class``, ``metric``, ``task``, ``group`` and ``time`` come
-    from a card (None without one) and are overruled by flags. ``notes`` are sentences on what was assumed.
+    from a card (None without one) and are overruled by flags. ``dropped`` names what ``--drop`` left
+    out. ``notes`` are sentences on what was assumed.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Dataset:
     group: str | None = None
     time: str | None = None
     splits: GivenSplits | None = None
+    dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -71,7 +75,8 @@ class Dataset:
         """One sentence on how many columns there are of each kind."""
         counts = Counter(column.kind for column in self.columns)
         told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-        return f"{self.frame.height} rows, {self.frame.width} columns: {told}; `bench check DATA` says why."
+        size = f"{self.frame.height} rows, {self.frame.width} columns"
+        return f"{size}: {told}; `bench check DATA` says why, --kind NAME=KIND overrules."
 
     def schema(self, leave_out: Sequence[str] = ()) -> Schema:
         """Columns that a model can use, without those named."""
@@ -82,26 +87,28 @@ def load_dataset(
     reference: "str | os.PathLike[str] | Frame",
     *,
     options: ReadOptions | None = None,
-    kinds: Mapping[str, str] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
     drop: Sequence[str] = (),
+    like: Dataset | None = None,
     cache: Path | None = None,
 ) -> Dataset:
     """Load a table: a frame, the name of a card, a reference with a scheme, or the path of a file or of a card.
 
     Paths of folders, patterns of names, a workbook's sheets and an archive's members are told by `read_file`. The name
     of a card goes before a file of that name. ``kinds`` overrule what is inferred, by column; columns in ``drop`` are
-    left out. What a card says of kinds and of reading holds where nothing else is said. ``cache`` is where fetched
-    datasets lie.
+    left out. What a card says of kinds and of reading holds where nothing else is said. ``like`` is the dataset that is
+    learned from, when these rows are to be read as those were. ``cache`` is where fetched datasets lie.
 
     Raises:
         RequestError: the reference is none of these, or a column that is named is not there.
-        DataError: the table cannot be read, or cannot be used as it is.
+        DataError: the table cannot be read or used as it is, or its values do not fit a kind that was asked for.
     """
     options = options or ReadOptions()
     name, raw = _read(reference, options, cache)
     said, by_card = (raw.card.read, raw.card.kinds) if raw.card else ({}, {})
     frame, notes = without_spelled(raw.frame, _with_settings(options, said).null)
-    return _dataset(name, replace(raw, frame=frame, notes=raw.notes + notes), {**by_card, **(kinds or {})}, drop)
+    raw = replace(raw, frame=frame, notes=raw.notes + notes)
+    return _dataset(name, raw, {**by_card, **(kinds or {})}, drop, like)
 
 
 def _read(reference: Any, options: ReadOptions, cache: Path | None) -> tuple[str, Raw]:
@@ -142,7 +149,7 @@ def _short_name(source: str) -> str:
 def to_frame(
     rows: "str | os.PathLike[str] | Frame", options: ReadOptions | None = None
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Read rows to predict: files or a frame, however few; missing values and types are made alike as in training.
+    """Read rows to predict: files or a frame, however few; `Schema.coerce` reads their values as in training.
 
     Returns:
         The rows, and sentences on what was assumed while they were read.
@@ -156,7 +163,7 @@ def to_frame(
     if read is None:
         raise RequestError(f"rows must come as a file or a frame; got {type(rows).__name__}. Frames are {FRAMES}.")
     frame, notes = without_spelled(read[0], options.null)
-    return normalise(frame)[0], read[1] + notes
+    return with_names(frame)[0], read[1] + notes
 
 
 def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
@@ -173,7 +180,7 @@ def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
     _require_openml(card)
     frame, notes = read_file(file)
     _require_columns(card, frame.columns)
-    _dataset(card.name, Raw(frame=frame, source=str(file), notes=notes), {}, ())
+    _dataset(card.name, Raw(frame=frame, source=str(file), notes=notes), {})
     return write_cached(card, frame, cache)
 
 
@@ -264,20 +271,33 @@ def _other_names(card: Card) -> str:
     )
 
 
-def _dataset(name: str, raw: Raw, kinds: Mapping[str, str], drop: Sequence[str]) -> Dataset:
+def _dataset(
+    name: str, raw: Raw, kinds: Mapping[str, Kind], drop: Sequence[str] = (), like: Dataset | None = None
+) -> Dataset:
     """Normalise a table as read and find out what its columns are."""
     card = raw.card
     if len(raw.frame) < MIN_ROWS:
         raise DataError(f"at least {MIN_ROWS} rows are needed, got {len(raw.frame)}")
-    frame, declared, notes = normalise(raw.frame)
-    columns = tuple(infer_column(series, declared=series.name in declared) for series in frame.get_columns())
-    skipped = [f"column {column.name!r} is skipped: {column.why}" for column in columns if column.kind == "unsupported"]
+    frame, named = with_names(raw.frame)
+    known: dict[str, str] = {}
+    if like is None:
+        _require_columns_of_flag("--drop", drop, frame.columns)
+        _require_columns_of_flag("--kind", kinds, frame.columns)
+        asked = {column: kind for column, kind in kinds.items() if column not in drop}
+        frame = frame.drop(drop)
+    else:
+        asked = {column.name: column.kind for column in like.columns if column.why == ASKED}
+        known = {column.name: column.reading for column in like.columns}
+    normal = normalise(frame, asked=asked, known=known)
+    columns = tuple(each(lambda c: _infer(c, normal, asked.get(c.name)), normal.frame.get_columns()))
+    if like is None:
+        _check_asked(normal.frame, columns, asked)
     return Dataset(
         name=name,
         source=raw.source,
-        frame=frame,
+        frame=normal.frame,
         columns=columns,
-        fingerprint=fingerprint(frame),
+        fingerprint=fingerprint(normal.frame),
         target=card.target if card else None,
         task=card.task if card else None,
         positive_class=card.positive_class if card else None,
@@ -285,5 +305,41 @@ def _dataset(name: str, raw: Raw, kinds: Mapping[str, str], drop: Sequence[str])
         group=card.group if card else None,
         time=card.time if card else None,
         splits=raw.splits,
-        notes=(*raw.notes, *notes, *skipped),
+        dropped=tuple(drop) if like is None else like.dropped,
+        notes=(*raw.notes, *named, *asked_notes(columns, drop), *reading_notes(normal.readings)),
     )
+
+
+def _require_columns_of_flag(flag: str, asked: Iterable[str], names: Sequence[str]) -> None:
+    """Demand that the columns which a flag names are there."""
+    for column in asked:
+        if column not in names:
+            shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            raise RequestError(
+                f"{flag} must name a column, got {column!r}.{nearest(column, names)} The columns are: {shown}."
+            )
+
+
+def _infer(series: pl.Series, normal: Normal, asked: Kind | None) -> Column:
+    reading = normal.readings.get(series.name, Reading())
+    declared = series.name in normal.declared
+    return infer_column(series, declared=declared, reading=reading.name, why=reading.why, asked=asked)
+
+
+def _check_asked(frame: pl.DataFrame, columns: Sequence[Column], asked: Mapping[str, Kind]) -> None:
+    """Demand that values of a column can be read as the kind that was asked for; nearly all of them as booleans.
+
+    ``f`` alone is a spelling of false, which half of ``f`` and ``m`` must not become.
+    """
+    for column in columns:
+        if column.name not in asked:
+            continue
+        flag = f"--kind {column.name}={asked[column.name]}"
+        try:
+            read, _ = Schema(columns=(replace(column, kind=asked[column.name]),)).coerce(frame.select(column.name))
+        except DataError as error:
+            raise DataError(f"{flag} must fit the values: {error}") from None
+        series, known = frame[column.name], read[column.name].is_not_null()
+        if asked[column.name] == "boolean" and known.sum() < READABLE_SHARE * series.count():
+            other = series.filter(~known).drop_nulls()[0]
+            raise DataError(f"{flag} must fit the values: column {column.name!r} must be boolean, got {other!r:.40}.")

@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 
 from bench.errors import RequestError, choices, nearest
-from bench.kinds import USABLE
+from bench.kinds import USABLE, Kind
 from bench.metric import TaskKind
 from bench.sources.base import BadLines, ReadOptions
 
@@ -96,10 +96,10 @@ class RunSpec:
         return ReadOptions(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ReadOptions)})
 
     @property
-    def kinds(self) -> dict[str, str]:
+    def kinds(self) -> dict[str, Kind]:
         """The kinds that were asked for, by column."""
         pairs = (entry.rpartition("=") for entry in self.kind)
-        return {column: kind for column, _, kind in pairs}
+        return {column: cast(Kind, kind) for column, _, kind in pairs}
 
     def to_yaml(self) -> str:
         """Spell the request as a file that ``--config`` reads."""

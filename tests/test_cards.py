@@ -9,11 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import dataset as dataset_module
 from bench.cards import Card, card_key, find_card, list_cards, read_card, spell_card
 from bench.data import shipped
 from bench.dataset import load_dataset
 from bench.errors import DataError, RequestError
+from bench.kinds import Kind
 from bench.sources.base import ReadOptions
 
 CARDS = list_cards()
@@ -68,7 +68,7 @@ def test_penguins_ship() -> None:
     assert dataset.frame.shape == (344, 8)
     assert set(dataset.frame["species"]) == {"Adelie", "Chinstrap", "Gentoo"}
     assert {column.name: column.kind for column in dataset.columns}["sex"] == "categorical"
-    assert dataset.notes == ("read as missing: 'NA' 19 times",)
+    assert dataset.notes == ("read as missing: 'NA' 19 times; --null adds other spellings.",)
 
 
 @pytest.mark.parametrize(
@@ -156,14 +156,15 @@ def test_what_a_card_says_of_reading_holds_where_nothing_else_is_said(tmp_path: 
         load_dataset(path, options=ReadOptions(sep=";", bad_lines="skip"))
 
 
-def test_kinds_of_a_card_hold_where_nothing_else_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kinds_of_a_card_hold_where_nothing_else_is_said(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("x,y,label\n" + "1,2,yes\n3,4,no\n" * 15)
     path = write_card(tmp_path, kinds={"x": "categorical", "y": "text"})
-    told = []
-    monkeypatch.setattr(dataset_module, "_dataset", lambda name, raw, kinds, drop: told.append(kinds))
-    load_dataset(path)
-    load_dataset(path, kinds={"x": "numeric"})
-    assert told == [{"x": "categorical", "y": "text"}, {"x": "numeric", "y": "text"}]
+
+    def kinds(**asked: Kind) -> list[Kind]:
+        return [column.kind for column in load_dataset(path, kinds=asked).columns][:2]
+
+    assert kinds() == ["categorical", "text"]
+    assert kinds(x="numeric") == ["numeric", "text"]
 
 
 def test_null_needs_no_quotes(tmp_path: Path) -> None:

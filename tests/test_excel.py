@@ -36,11 +36,14 @@ def test_a_sheet_with_types(tmp_path: Path) -> None:
     dataset = load_dataset(book(tmp_path / "book.xlsx", one=[HEADER, *ROWS]))
     frame = dataset.frame
     assert frame.columns == ["whole", "number", "text", "column_4", "2020", "day", "mixed", "flag", "error"]
-    types = [pl.Int64, pl.Float64, pl.String, pl.String, pl.Int64, pl.Datetime("us"), pl.String, pl.Boolean, pl.Int64]
+    types = [pl.Int64, pl.Float64, pl.String, pl.String, pl.Int64, pl.Datetime("us"), pl.Int64, pl.Boolean, pl.Int64]
     assert frame.dtypes == types
-    assert frame["mixed"].to_list()[19:21] == ["19", "t"]
+    assert frame["mixed"].to_list()[19:21] == [19, None]
     assert frame["error"].null_count() == 1
-    assert dataset.notes == ("columns without a name are called column_4",)
+    assert dataset.notes == (
+        "columns without a name are called column_4",
+        "1 value in column 'mixed' is no number (such as 't') and became missing; --kind mixed=categorical keeps them.",
+    )
 
 
 def test_the_first_sheet_is_read_and_said(tmp_path: Path) -> None:

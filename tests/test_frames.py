@@ -13,6 +13,7 @@ import bench
 from bench import frames
 from bench.dataset import load_dataset, to_frame
 from bench.errors import DataError, RequestError
+from bench.table import normalise
 
 VALUES = np.random.default_rng(0).normal(size=(30, 3))
 COLUMNS = ["column_1", "column_2", "column_3"]
@@ -65,7 +66,7 @@ def test_zeros_of_sparse_matrices(kind: type) -> None:
     ],
 )
 def test_values_of_arrays(values: np.ndarray, expected: list[object]) -> None:
-    column = to_frame(values.reshape(2, 1))[0]["column_1"]
+    column = normalise(to_frame(values.reshape(2, 1))[0]).frame["column_1"]
     assert column.to_list() == expected
 
 
