@@ -143,10 +143,11 @@ def test_same_command_again_answers_at_once(cli, place, monkeypatch):
 def test_config_gives_settings_and_flags_win(cli, place):
     (place / "run.yaml").write_text(
         "dataset: data.csv\ntarget: y\nfamilies: [decision_tree, dummy]\nbudget: 10m\ntest-size: 0.3\n"
-        "folds: 2\nengine: local\ntrack: false\nseed: 5\nmetric: accuracy\noutput: out\n"
+        "folds: 2\nengine: local\nno-track: true\nseed: 5\nmetric: accuracy\noutput: out\nquiet: true\n"
     )
-    told = cli("run", "--config", "run.yaml", "--trials", 3, "--metric", "log_loss", "--json", "--quiet")
+    told = cli("run", "--config", "run.yaml", "--trials", 3, "--metric", "log_loss", "--json")
     assert told.code == 0, told.err
+    assert told.err == ""
     spec = (place / "out" / "spec.yaml").read_text()
     for line in ("metric: log_loss", "trials: 3", "seed: 5", "test_size: 0.3", "- decision_tree", "track: false"):
         assert line in spec
