@@ -21,7 +21,7 @@ from bench.trial import TrialResult
 #: Seconds of a run by the clock that are left for tracking, and for what comes after it.
 _TRACKING_SECONDS = 4.0
 _END_SECONDS = 1.0
-_IMPORTANCE_SECONDS = 3.0
+_IMPORTANCE_SECONDS = 15.0
 
 
 def conclude(
