@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -394,12 +395,16 @@ def test_failures_are_counted_and_nothing_in_them_reaches_the_terminal_raw(capsy
     assert "test" not in out.splitlines()[1]
 
 
-def test_long_boards_are_cut(capsys):
+def test_long_boards_are_cut_to_the_first_rows_and_the_best_of_every_kind(capsys):
     row = {"status": "ok", "cv_mean": 1.0, "folds_ok": 2, "folds_asked": 2, "fit_seconds": 0.1, "predict_seconds": 0.1}
-    print_board(board(*[row | {"rank": n, "model": f"m{n}", "peak_memory_mb": 1.0} for n in range(1, 41)]))
+    rows = [row | {"rank": n, "model": f"m{n}", "family": "linear", "peak_memory_mb": 1.0} for n in range(1, 41)]
+    rows[29]["family"] = rows[34]["family"] = "knn"
+    for place in (36, 38):
+        rows[place] |= {"family": "ensemble", "origin": "ensemble"}
+    print_board(board(*rows))
     out = capsys.readouterr().out
-    assert "m25" in out
-    assert "m26" not in out
+    shown = [int(number) for number in re.findall(r"\bm(\d+)\b", out)]
+    assert shown == [*range(1, 23), 30, 37, 39]
     assert "and 15 more, in leaderboard.csv" in out
 
 
