@@ -411,6 +411,15 @@ def test_long_boards_are_cut_to_the_first_rows_and_the_best_of_every_kind(capsys
 # --- the other verbs -------------------------------------------------------------------------------------------------
 
 
+def test_boolean_labels_are_spelled_in_predictions_as_in_the_names_of_columns(cli, place):
+    table("binary").with_columns(y=pl.col("y") == "yes").write_csv(place / "flags.csv")
+    assert run(cli, "--output", "out", "--quiet", data="flags.csv").code == 0
+    assert cli("predict", "out", "flags.csv", "--output", "told.csv").code == 0
+    rows = list(csv.DictReader(io.StringIO((place / "told.csv").read_text())))
+    assert list(rows[0]) == ["prediction", "probability_False", "probability_True"]
+    assert all(float(row[f"probability_{row['prediction']}"]) >= 0.5 for row in rows)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_predictions_are_written(cli, binary, tmp_path, suffix):
     binary.test_features.write_csv(tmp_path / "rows.csv")
@@ -505,7 +514,7 @@ def test_runs_are_listed_with_their_best(cli, binary, tmp_path):
     assert "complete" in told.out
     assert binary.ranked[0]["model"] in told.out
     empty = cli("list", "runs", tmp_path)
-    assert (empty.code, empty.err) == (0, "")
+    assert (empty.code, empty.out, empty.err) == (0, "", f"there are no runs below {tmp_path}.\n")
 
 
 def test_doctor_looks_without_ray(cli, place):

@@ -17,6 +17,8 @@ def predict(
 
     Writes `prediction` and, for classes, `probability_<label>` a class.
     """
+    import polars as pl
+
     from bench.errors import RequestError
     from bench.store import replacing
     from bench.text import printable
@@ -33,6 +35,9 @@ def predict(
     predictions = predictor.predict_frame(data, model)
     for note in predictor.notes:
         tell(note)
+    if output.suffix == ".csv" and predictions["prediction"].dtype == pl.Boolean:
+        # As the names of the columns beside it spell the labels; CSV itself has no booleans.
+        predictions = predictions.with_columns(pl.Series("prediction", [*map(str, predictions["prediction"])]))
     try:
         with replacing(output) as temporary:
             getattr(predictions, writers[output.suffix])(temporary)
