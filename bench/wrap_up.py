@@ -21,6 +21,8 @@ from bench.trial import TrialResult
 #: Seconds of a run by the clock that are left for tracking, and for what comes after it.
 _TRACKING_SECONDS = 4.0
 _END_SECONDS = 1.0
+#: Seconds of a stage that has more to do, at least: mostly it takes less than one.
+_LEAST_SECONDS = 1.5
 _IMPORTANCE_SECONDS = 15.0
 
 
@@ -57,10 +59,10 @@ def conclude(
 
 
 def _share(spending: Plan, share: float) -> float | None:
-    """What a stage may take of the time that is left before tracking; None, no limit, in a counted run."""
+    """What a stage may take: a share of the time that is left before tracking; None, no limit, in a counted run."""
     if spending.trials is not None:
         return None
-    return share * max(0.0, spending.total.left - _TRACKING_SECONDS - _END_SECONDS)
+    return max(_LEAST_SECONDS, share * (spending.total.left - _TRACKING_SECONDS - _END_SECONDS))
 
 
 def _ship(
