@@ -18,6 +18,9 @@ def nan(y_true, y_pred):
 
 def text(y_true, y_pred):
     return "good"
+
+def leaves(y_true, y_pred):
+    raise SystemExit(3)
 """
 
 
@@ -90,6 +93,11 @@ CASES = {
     "no dataset": (nothing, "run --no-track", r"a dataset is needed: --dataset FILE or NAME. `bench list datasets`"),
     "unknown dataset": (nothing, "run --dataset irsi", r"'irsi'.*Did you mean 'iris'"),
     "missing file": (nothing, "run --dataset absent.csv --target y", r"'absent.csv' is not there"),
+    "dangling link": (
+        lambda place: (place / "data.csv").symlink_to("gone.csv"),
+        RUN,
+        r"'data.csv' is not there. $",
+    ),
     "misspelled file": (rows(), "run --dataset dta.csv --target y", r"'dta.csv' is not there. Did you mean 'data.csv'"),
     "missing folder": (
         nothing,
@@ -200,6 +208,16 @@ CASES = {
         RUN + " --metric badly_judged:raises",
         r"raised ValueError: no such lu",
     ),
+    "custom metric that ends the process": (
+        both(rows(), custom),
+        RUN + " --metric badly_judged:leaves",
+        r"raised SystemExit: 3 on a constant prediction of 120 rows. Mend the function",
+    ),
+    "squares overflow": (
+        rows(REGRESSION.with_columns(pl.col("y") * 1e200)),
+        RUN + " --metric rmse",
+        r"'rmse' must return a finite number, .*Bring the target to a smaller scale, or choose one of: mae, ",
+    ),
     "custom metric of NaN": (
         both(rows(), custom),
         RUN + " --metric badly_judged:nan",
@@ -228,6 +246,7 @@ CASES = {
         RUN + " --output out",
         r"must be writable.*Choose another .*--output",
     ),
+    "empty name for a folder": (rows(), [*RUN.split(), "--output", ""], r"--output must not be empty. Leave it out"),
     "folder below a file": (both(rows(), raw("", "out")), RUN + " --output out/run", r"output folder must be writable"),
     "folder of another run": (
         folder("out", "identity.json"),
@@ -363,7 +382,7 @@ def check(told, place, before, text):
 def test_mistake_is_told_and_leaves_nothing_behind(cli, place, build, command, text):
     build(place)
     before = everything(place)
-    told = cli(*command.split())
+    told = cli(*(command.split() if isinstance(command, str) else command))
     sys_modules_of_tests()
     check(told, place, before, text)
 

@@ -1,5 +1,6 @@
 """``bench list``: what there is: datasets, suites, families, metrics, runs."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -107,4 +108,7 @@ def runs(
         state = "complete" if (path.parent / "DONE").exists() else "unfinished"
         score = f"{board.metric} {best['cv_mean']:.5g}"
         rows.append([str(path.parent), ago(path.stat().st_mtime), state, str(len(board)), best["model"], score])
-    _print_table(["run", "when", "state", "rows", "best", "score"], rows)
+    if rows:
+        _print_table(["run", "when", "state", "rows", "best", "score"], rows)
+    else:
+        print(f"there are no runs below {folder}.", file=sys.stderr)

@@ -25,6 +25,8 @@ def predict(
     Writes `prediction` and, for classes, `probability_<label>` a class. What was missing by --null in the run's data is
     missing here, too.
     """
+    import polars as pl
+
     from bench.errors import RequestError
     from bench.spec import make_spec, read_config
     from bench.store import replacing
@@ -45,6 +47,9 @@ def predict(
     predictions = predictor.predict_frame(data, model, reading)
     for note in predictor.notes:
         tell(note)
+    if output.suffix == ".csv" and predictions["prediction"].dtype == pl.Boolean:
+        # As the names of the columns beside it spell the labels; CSV itself has no booleans.
+        predictions = predictions.with_columns(pl.Series("prediction", [*map(str, predictions["prediction"])]))
     try:
         with replacing(output) as temporary:
             getattr(predictions, writers[output.suffix])(temporary)
