@@ -52,11 +52,11 @@ def assemble(
 class FittedRecipe(ABC):
     """A recipe (see `Recipe`) in three steps: `Columns` reads the table, `Made` adds to it, the subclass encodes it.
 
-    ``shows_gaps`` says that the encoding has a column that tells where a number is missing.
+    ``shows_gaps`` says for which of ``numbers`` and ``categories`` the encoding has columns that tell of gaps alone.
     """
 
     name: ClassVar[str]
-    shows_gaps: ClassVar[bool]
+    shows_gaps: ClassVar[frozenset[str]]
     version: int
 
     _columns: Columns

@@ -44,7 +44,7 @@ class Linear(FittedRecipe):
     """Scaled numbers, indicators of gaps, one-hot columns, and target-encoded columns where levels are many."""
 
     name = "linear"
-    shows_gaps = True
+    shows_gaps = frozenset({"numbers", "categories"})
     version = 2
 
     _scaling: Scaling

@@ -24,7 +24,7 @@ class Nets(FittedRecipe):
     """Numbers as RealMLP takes them, then category codes: 0 for missing, unseen and lone levels, 1.. for the others."""
 
     name = "nets"
-    shows_gaps = True
+    shows_gaps = frozenset({"numbers"})
     version = 2
 
     _scaling: Scaling

@@ -17,7 +17,7 @@ class Trees(FittedRecipe):
     """Numbers with NaN, then category codes with NaN; a code is smaller the more frequent its level is."""
 
     name = "trees"
-    shows_gaps = False
+    shows_gaps = frozenset()
     version = 2
 
     def _fit(self, table: Table, y: Array) -> Encoded:

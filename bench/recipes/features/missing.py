@@ -21,7 +21,7 @@ _COLUMNS = 50
 class Gaps:
     """``numbers`` and ``codes`` number the columns that are looked at; ``shown`` those, among both, that get a column.
 
-    Where the recipe shows the gaps of numbers by itself, only those of categories get one here.
+    What the recipe shows by itself is only counted.
     """
 
     kind: ClassVar[str] = "missing"
@@ -33,17 +33,14 @@ class Gaps:
     @classmethod
     def fit(cls, table: Table, training: Training) -> "tuple[Gaps, Array]":
         """Choose columns whose gaps differ from those of all columns before them."""
-        patterns: dict[bytes, tuple[int, int]] = {}
-        for place, (gaps, width) in enumerate(
-            ((np.isnan(table.numeric), table.numeric.shape[1]), (table.codes == MISSING, table.codes.shape[1]))
-        ):
-            for index in range(width):
-                if gaps[:, index].any():
-                    patterns.setdefault(np.packbits(gaps[:, index]).tobytes(), (place, index))
+        blocks = {"numbers": np.isnan(table.numeric), "categories": table.codes == MISSING}
+        patterns: dict[bytes, tuple[str, int]] = {}
+        for kind, gaps in blocks.items():
+            for index in np.flatnonzero(gaps.any(axis=0)):
+                patterns.setdefault(np.packbits(gaps[:, index]).tobytes(), (kind, int(index)))
         chosen = list(patterns.values())[:_COLUMNS]
-        numbers = np.array([index for place, index in chosen if place == 0], dtype=np.int64)
-        codes = np.array([index for place, index in chosen if place == 1], dtype=np.int64)
-        shown = np.arange(len(numbers) if training.gaps_shown else 0, len(chosen))
+        numbers, codes = (np.array([at for kind, at in chosen if kind == of], dtype=np.int64) for of in blocks)
+        shown = np.array([at for at, (kind, _) in enumerate(chosen) if kind not in training.gaps_shown], dtype=np.int64)
         names = [training.numbers[index] for index in numbers] + [training.categories[index].feature for index in codes]
         features = [names[index].part("missing") for index in shown]
         if len(names) > 1:

@@ -21,8 +21,8 @@ class Training:
     """What generators learn from beside the table's numbers and codes, whose columns it names.
 
     ``outputs`` is float64 [n_rows, n_outputs], see `target_encoding.targets`; ``folds`` numbers the part of the
-    training rows that each belongs to; ``sample`` numbers the rows that strength is measured on. ``gaps_shown`` says
-    that the recipe itself tells where numbers are missing.
+    training rows that each belongs to; ``sample`` numbers the rows that strength is measured on. ``gaps_shown`` names
+    what the recipe itself shows the gaps of: ``numbers``, ``categories``.
     """
 
     numbers: Sequence[Feature]
@@ -31,7 +31,7 @@ class Training:
     folds: Array
     sample: Array
     seed: int
-    gaps_shown: bool
+    gaps_shown: frozenset[str]
 
     def strength_of_number(self, values: Array) -> float:
         """How much a column of numbers [n_rows] tells: its missing values are a bin of their own."""
