@@ -8,8 +8,6 @@ from conftest import table
 from bench import roster
 from bench.family import discover
 
-MADE = {"numbers", "categories", "mixed", "many_levels", "gaps", "dates", "text"}
-
 
 def conditions(problem):
     return roster._conditions(problem)

@@ -1,4 +1,4 @@
-"""What each generator of features is worth: every one switched on alone, against the same model without.
+"""What each generator of features is worth: switched on alone, and a few together, against the same model without.
 
     python tests/benchmarks/features.py FOLDER [--families lightgbm,linear] [--rows 5000] [--tables a,b] [--minutes 10]
 
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import yaml
@@ -25,28 +25,32 @@ from bench.dataset import load_dataset
 from bench.family import discover, space_of
 from bench.identity import digest
 from bench.problem import Problem, make_problem
-from bench.recipes.features import conditions
+from bench.recipes import Features
+from bench.recipes.features import PREFIX, conditions
 from bench.resources import Allotment
 from bench.split import make_splits
 from bench.task import make_task
 from bench.trial import run_fold
 
 FOLDS = 3
-#: Switch, value, condition, and the recipes that it does something for.
+_ALL, _SMOOTH = ("trees", "linear", "nets"), ("linear", "nets")
+#: What is switched on, the condition for it, and the recipes that it does something for.
 SWITCHES = (
-    ("dates", "cyclic", "dates", ("trees", "linear", "nets")),
-    ("text", "characters", "text", ("trees", "linear", "nets")),
-    ("numbers", "quantile", "numbers", ("linear", "nets")),
-    ("numbers", "yeo_johnson", "numbers", ("linear", "nets")),
-    ("rare", 5, "categories", ("trees", "linear", "nets")),
-    ("rare", 20, "categories", ("trees", "linear", "nets")),
-    ("crosses", True, "categories", ("trees", "linear", "nets")),
-    ("arithmetic", True, "numbers", ("trees", "linear", "nets")),
-    ("groups", True, "mixed", ("trees", "linear", "nets")),
-    ("counts", True, "many_levels", ("trees", "linear", "nets")),
-    ("target", "folds", "many_levels", ("trees", "nets")),
-    ("target", "ordered", "many_levels", ("trees", "nets")),
-    ("missing", True, "gaps", ("trees", "linear", "nets")),
+    (Features(dates="cyclic"), "dates", _ALL),
+    (Features(text="characters"), "text", _ALL),
+    (Features(numbers="quantile"), "numbers", _SMOOTH),
+    (Features(numbers="yeo_johnson"), "numbers", _SMOOTH),
+    (Features(rare=5), "categories", _ALL),
+    (Features(rare=20), "categories", _ALL),
+    (Features(crosses=True), "categories", _ALL),
+    (Features(arithmetic=True), "numbers", _ALL),
+    (Features(groups=True), "mixed", _ALL),
+    (Features(counts=True), "many_levels", _ALL),
+    (Features(target="folds"), "many_levels", ("trees", "nets")),
+    (Features(target="ordered"), "many_levels", ("trees", "nets")),
+    (Features(missing=True), "gaps", _ALL),
+    (Features(crosses=True, target="folds"), "categories", ("trees",)),
+    (Features(crosses=True, arithmetic=True, groups=True), "mixed", ("linear",)),
 )
 
 
@@ -65,11 +69,11 @@ def problems(folder: Path, tables: list[str], rows: int, target: Path) -> Iterat
         yield make_problem(task, splits, fingerprint=path.stem, seed=0, folder=target / path.stem)
 
 
-def losses(problem: Problem, family: str, switches: dict) -> list[float]:
-    """Fit a family's defaults with some switches on; the loss of each fold."""
+def losses(problem: Problem, family: str, features: Features) -> list[float]:
+    """Fit a family's defaults with some features; the loss of each fold."""
     held = {"regression" if problem.task.kind == "regression" else "classification"}
     defaults = space_of(discover()[family]).narrowed(frozenset(held)).defaults
-    params = {name: value for name, value in defaults.items() if not name.startswith("features_")} | switches
+    params = {**defaults, **{PREFIX + name: value for name, value in asdict(features).items()}}
     candidate = Candidate(
         trial_id=digest(family, params), family=family, params=params, origin="default", number=0, seed=0
     )
@@ -78,25 +82,25 @@ def losses(problem: Problem, family: str, switches: dict) -> list[float]:
         for fold in range(len(problem.splits.folds))
     ]
     if failed := [result.reason for result in results if result.score is None]:
-        raise SystemExit(f"{problem.folder.name}, {family}, {switches}: {failed[0]}")
+        raise SystemExit(f"{problem.folder.name}, {family}, {features.key}: {failed[0]}")
     return [result.scores[problem.task.metric.name] for result in results]
 
 
 def compare(problem: Problem, family: str, deadline: float) -> dict[str, tuple[float, bool] | None]:
     """Try each switch that fits; its change in per cent and whether the folds agree, None for want of time."""
     held, recipe = conditions(problem.task.schema), discover()[family].recipe
-    fitting = [one for one in SWITCHES if one[2] in held and recipe in one[3]]
+    fitting = [features for features, condition, recipes in SWITCHES if condition in held and recipe in recipes]
     if time.monotonic() > deadline:
-        return {f"{name} {value}": None for name, value, _, _ in fitting}
-    without, found = losses(problem, family, {}), {}
-    for name, value, _, _ in fitting:
+        return {features.key: None for features in fitting}
+    without, found = losses(problem, family, Features()), {}
+    for features in fitting:
         if time.monotonic() > deadline:
-            found[f"{name} {value}"] = None
+            found[features.key] = None
             continue
-        within = losses(problem, family, {f"features_{name}": value})
+        within = losses(problem, family, features)
         changes = [100 * (new / max(old, 1e-9) - 1) for new, old in zip(within, without, strict=True)]
         change = 100 * (statistics.fmean(within) / max(statistics.fmean(without), 1e-9) - 1)
-        found[f"{name} {value}"] = change, len({one > 0 for one in changes}) == 1 and all(changes)
+        found[features.key] = change, len({one > 0 for one in changes}) == 1 and all(changes)
     return found
 
 
@@ -125,7 +129,7 @@ def main() -> None:
 
 def print_board(family: str, rows: dict[str, dict]) -> None:
     """Print one family's changes, and how often each switch helped and harmed."""
-    columns = [key for name, value, _, _ in SWITCHES if any((key := f"{name} {value}") in row for row in rows.values())]
+    columns = [features.key for features, _, _ in SWITCHES if any(features.key in row for row in rows.values())]
     print(f"\n### {family}\n\n| table | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for table, row in rows.items():
         cells = [
