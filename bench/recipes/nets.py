@@ -32,7 +32,7 @@ class Nets(FittedRecipe):
 
     def _fit(self, table: Table, y: Array) -> Encoded:
         self._scaling = Scaling.fit(table.numeric)
-        self._shaping = Shaping.fit(table.numeric, self._scaling, self._switches.numbers, lambda *_: False)
+        self._shaping = Shaping.fit(table.numeric, self._scaling, self._switches.numbers)
         return self._encode(table)
 
     def _encode(self, table: Table) -> Encoded:

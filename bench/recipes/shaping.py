@@ -11,8 +11,20 @@ from bench.recipes.features.strength import more_than_two
 from bench.recipes.scaling import NormalQuantiles, Scaling
 from bench.recipes.yeo_johnson import YeoJohnson
 
-#: Whether ``auto`` shapes a column, of its known numbers, their median and their spread.
+#: Whether a column is shaped, by its known numbers, their median and their spread.
 Wanted = Callable[[Array, float, float], bool]
+
+
+def _has_a_shape(known: Array, center: float, spread: float) -> bool:
+    """Whether there are more than two values."""
+    return more_than_two(known)
+
+
+def _asks(numeric: Array, scaling: Scaling, position: int, wanted: Wanted) -> bool:
+    """Ask about one of the varying columns."""
+    column = scaling.varying[position]
+    values = numeric[:, column]
+    return wanted(values[~np.isnan(values)], scaling.center[column], scaling.spread[column])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,17 +35,11 @@ class Shaping:
     how: NormalQuantiles | YeoJohnson
 
     @classmethod
-    def fit(cls, numeric: Array, scaling: Scaling, numbers: str, wanted: Wanted) -> "Shaping":
-        """Learn from training rows: ``numbers`` is the switch of `Features`; ``auto`` asks ``wanted``."""
-        columns = []
-        for position, column in enumerate(scaling.varying):
-            known = numeric[~np.isnan(numeric[:, column]), column]
-            if (
-                wanted(known, scaling.center[column], scaling.spread[column])
-                if numbers == "auto"
-                else more_than_two(known)
-            ):
-                columns.append(position)
+    def fit(cls, numeric: Array, scaling: Scaling, numbers: str, own: Wanted | None = None) -> "Shaping":
+        """Learn from training rows: ``numbers`` is the switch of `Features`; ``auto`` asks ``own``, or shapes none."""
+        wanted = own if numbers == "auto" else _has_a_shape
+        varying = range(len(scaling.varying) if wanted else 0)
+        columns = [position for position in varying if wanted and _asks(numeric, scaling, position, wanted)]
         values = scaling.fill(numeric)[:, scaling.varying[columns]]
         how = YeoJohnson.fit(values) if numbers == "yeo_johnson" else NormalQuantiles.fit(values)
         return cls(columns=np.array(columns, dtype=np.int64), how=how)

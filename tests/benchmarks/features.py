@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import polars as pl
 import yaml
 
 from bench.candidate import Candidate
@@ -60,7 +61,7 @@ def problems(folder: Path, tables: list[str], rows: int, target: Path) -> Iterat
         if tables and path.stem not in tables:
             continue
         card = yaml.safe_load(path.with_suffix(".yaml").read_text())
-        whole = load_dataset(path, drop=card.get("group_columns") or [])
+        whole = load_dataset(pl.read_parquet(path).drop(card.get("group_columns") or []))
         sampled = whole.frame.sample(min(rows, whole.frame.height), seed=0)
         dataset = replace(whole, frame=sampled)
         metric = "rmse" if card["task"] == "regression" else "log_loss"

@@ -1,7 +1,7 @@
-"""Counts: how common a value of a categorical column is, as the logarithm of one more than its training rows.
+"""Counts: how common a value of a categorical column is, as the logarithm of its training rows.
 
-For the 32 columns of the most levels, each of at least 11. A value that was never seen counts 0; so does that of a
-training row which has it alone, since no row counts itself.
+For the 32 columns of the most levels, each of at least 11. One training row counts as none: a value that was never
+seen must not look like nothing that a model has learned from, and a row's own value is one that nobody else has seen.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _COLUMNS = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """``columns`` numbers the categorical columns, ``tables`` [OFFSET + n_levels] holds how often a code occurs."""
+    """``columns`` numbers the categorical columns, ``tables`` [OFFSET + n_levels] holds what a code counts."""
 
     kind: ClassVar[str] = "counts"
     features: tuple[Feature, ...]
@@ -39,16 +39,14 @@ class Counts:
             features=tuple(training.categories[index].feature.part("log count") for index in columns),
             columns=columns,
             tables=tuple(
-                np.bincount(table.codes[:, index] + OFFSET, minlength=OFFSET + sizes[index]) for index in columns
+                np.log(np.maximum(np.bincount(table.codes[:, index] + OFFSET, minlength=OFFSET + sizes[index]), 1))
+                for index in columns
             ),
         )
-        return counts, np.log1p(counts._count(table) - 1)
+        return counts, counts.read(table)
 
     def read(self, table: Table) -> Array:
         """Read float64 [n_rows, n_columns]."""
-        return np.log1p(self._count(table))
-
-    def _count(self, table: Table) -> Array:
         blocks = [
             counts[table.codes[:, [index]] + OFFSET] for index, counts in zip(self.columns, self.tables, strict=True)
         ]
