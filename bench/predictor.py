@@ -5,7 +5,7 @@
     predictor/
       manifest.json              SHA-256 of every other file; written last
       predictor.json             task, classes, schema, models: which trials each combines, and how
-      recipes/<recipe>/fold-<k>/ fitted encodings
+      recipes/<recipe>/fold-<k>/ fitted encodings, one a recipe and the features switched on
       trials/<id>/fold-<k>/      fitted fold models in their libraries' own formats
       example.json               a few rows to try it on
 """
@@ -29,7 +29,7 @@ from bench.fold_data import recipe_folder, recipe_key
 from bench.identity import file_digest
 from bench.metric import Array, TaskKind
 from bench.problem import Problem
-from bench.recipes import Encoded, Recipe, load_recipe
+from bench.recipes import Encoded, Features, Recipe, load_recipe
 from bench.resources import limit_threads
 from bench.store import PREDICTIONS, building, fold_folder, read_json, write_json
 from bench.trial import TrialResult, read_classes, spread
@@ -184,7 +184,7 @@ class Predictor:
         """Read a fitted recipe, once."""
         if (name, fold) not in self._loaded:
             folder = self._folder / "recipes" / name / f"fold-{fold}"
-            self._loaded[name, fold] = load_recipe(name.rpartition("-")[0], folder)
+            self._loaded[name, fold] = load_recipe(name.partition("-")[0], folder)
         recipe: Recipe = self._loaded[name, fold]
         return recipe
 
@@ -256,13 +256,13 @@ def write_predictor(
 
 def _copy_trial(problem: Problem, trial: TrialResult, target: Path) -> None:
     """Link a trial's fold models and their recipes into the new folder; predictions stay behind."""
-    name = get_family(trial.candidate.family).recipe
+    name, features = get_family(trial.candidate.family).recipe, Features.of(trial.candidate.params)
     for fold in range(trial.asked):
         source = fold_folder(problem.folder, trial.candidate.trial_id, fold)
         _link(source, fold_folder(target, trial.candidate.trial_id, fold), leave_out=PREDICTIONS)
-        recipe = recipe_folder(target, name, fold)
+        recipe = recipe_folder(target, name, fold, features)
         if not recipe.exists():
-            _link(recipe_folder(problem.folder, name, fold), recipe)
+            _link(recipe_folder(problem.folder, name, fold, features), recipe)
 
 
 def _link(source: Path, target: Path, leave_out: str = "") -> None:
@@ -294,7 +294,7 @@ def _description(
             trial_id: {
                 "family": result.candidate.family,
                 "params": dict(result.candidate.params),
-                "recipe": recipe_key(get_family(result.candidate.family).recipe),
+                "recipe": recipe_key(get_family(result.candidate.family).recipe, Features.of(result.candidate.params)),
                 "folds": result.asked,
             }
             for trial_id, result in trials.items()
