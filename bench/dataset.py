@@ -7,7 +7,7 @@ know about columns.
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ from bench.sources.openml import read_cached, write_cached
 from bench.table import fingerprint, from_pandas, normalise
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas
 
 __all__ = ["USABLE", "Column", "Dataset", "Kind", "Schema", "fetch", "list_cards", "load_dataset"]
@@ -66,6 +68,11 @@ class Dataset:
         counts = Counter(column.kind for column in self.columns)
         told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
         return f"{self.frame.height} rows, {self.frame.width} columns: {told}; `bench check DATA` says why."
+
+    def narrowed(self, rows: "npt.NDArray[np.int64]") -> "Dataset":
+        """The dataset with no more of its table than these rows, where they are few; numbers below 0 are not of it."""
+        rows = rows[rows >= 0]
+        return self if 2 * len(rows) > self.frame.height else replace(self, frame=self.frame[rows])
 
     def schema(self, leave_out: Sequence[str] = ()) -> Schema:
         """Columns that a model can use, without those named."""

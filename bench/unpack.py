@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.cap import make_cap
 from bench.dataset import FRAME, Dataset, load_dataset
 from bench.errors import DataError, RequestError, choices, nearest
 from bench.journal import read_past
@@ -70,9 +71,9 @@ def _problem(folder: Path) -> Problem:
     """Make the run's problem again from its request, its data and its splits."""
     spec: RunSpec = make_spec(**read_config(folder / "spec.yaml"))
     dataset = _data(folder, spec)
-    test = load_dataset(spec.test) if spec.test else None
-    asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
-    task = make_task(dataset, test=test, **asked)
+    test = load_dataset(spec.test, options=spec.reading, kinds=spec.kinds, drop=spec.drop) if spec.test else None
+    cap = make_cap(dataset.frame.width, max_rows=spec.max_rows, test_size=spec.test_size)
+    task = make_task(dataset, test=test, cap=cap, **spec.of_task)
     splits = load_splits(folder / "splits.npz")
     return make_problem(
         task.sealed(splits.test), splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=folder
@@ -85,7 +86,7 @@ def _data(folder: Path, spec: RunSpec) -> Dataset:
     if spec.dataset == FRAME:
         raise DataError(f"the run's data was a frame, which is not stored with it. {hint}")
     try:
-        dataset = load_dataset(spec.dataset)
+        dataset = load_dataset(spec.dataset, options=spec.reading, kinds=spec.kinds, drop=spec.drop)
     except (DataError, RequestError) as error:
         raise DataError(f"the run's data must be where it was, {spec.dataset!r}, but {error} {hint}") from error
     if dataset.fingerprint != read_json(folder / "dataset.json")["fingerprint"]:
