@@ -109,7 +109,8 @@ def make_task(
     chosen.check_target(y)
     chosen.probe(y[: len(train.rows)], kind, classes)
     schema = _schema(dataset, [column for column in (name, group, time) if column])
-    coerced = [schema.coerce(part.rows.select(c for c in part.rows.columns if c in schema.names)) for part in parts]
+    used = set(schema.names)
+    coerced = [schema.coerce(part.rows.select(c for c in part.rows.columns if c in used)) for part in parts]
     large = (_large_note(y),) if kind == "regression" and np.abs(y).max() > 1e30 else ()
     return Task(
         kind=kind,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from bench.audit.association import Associations, associations
 from bench.dataset import Dataset
 from bench.metric import Array
 from bench.task import Task
@@ -18,8 +19,10 @@ _NAMES_SHOWN = 5
 class View:
     """A task without the labels of its test set.
 
-    ``features`` and ``y`` hold the development rows, ``test_features`` the sealed ones; ``sample`` numbers at most
-    50,000 of the development rows, ascending.
+    ``features`` and ``y`` hold the development rows, ``test_features`` the sealed ones; ``rows`` are the numbers of the
+    development rows in the task, ``places`` those in ``dataset.frame``. ``sample`` numbers at most 50,000 of the
+    development rows, ``sample_features`` holds these, and ``associations`` tells what each column says of the target.
+    All numbers are ascending.
     """
 
     task: Task
@@ -27,7 +30,11 @@ class View:
     features: pl.DataFrame
     y: Array
     test_features: pl.DataFrame
+    rows: Array
+    places: Array
     sample: Array
+    sample_features: pl.DataFrame
+    associations: Associations
 
     @property
     def counts(self) -> Array:
@@ -40,6 +47,15 @@ class View:
         return self.task.kind != "regression"
 
     @property
+    def sample_y(self) -> Array:
+        """Targets of the sampled rows."""
+        return self.y[self.sample]
+
+    def read(self, name: str) -> pl.Series:
+        """A column of the dataset on the development rows, also one that is no feature."""
+        return self.dataset.frame[name].gather(self.places)
+
+    @property
     def sampled(self) -> str:
         """What a message ends with when a check looked at a sample."""
         return f" (on a sample of {len(self.sample):,} rows)" if len(self.sample) < len(self.y) else ""
@@ -50,17 +66,32 @@ def make_view(task: Task, dataset: Dataset, test_rows: Array) -> View:
     known = np.isfinite(task.y) if task.kind == "regression" else task.y >= 0
     known[test_rows] = False
     rows = np.flatnonzero(known)
+    places = np.flatnonzero(known_targets(dataset, task.target))[rows]
+    features = task.features if known.all() else task.features.filter(known)
+    y = task.y[rows]
     sample = np.arange(len(rows))
     if len(rows) > SAMPLE_ROWS:
         sample = np.sort(np.random.default_rng(0).choice(len(rows), SAMPLE_ROWS, replace=False))
+    sample_features = features[sample] if len(sample) < len(rows) else features
     return View(
         task=task,
         dataset=dataset,
-        features=task.features.filter(known),
-        y=task.y[rows],
+        features=features,
+        y=y,
         test_features=task.features[test_rows],
+        rows=rows,
+        places=places,
         sample=sample,
+        sample_features=sample_features,
+        associations=associations(sample_features, y[sample], task.kind),
     )
+
+
+def known_targets(dataset: Dataset, target: str) -> Array:
+    """Which rows of a dataset became rows of the task: those with a target that is known and finite."""
+    values = dataset.frame[target]
+    known = values.is_not_null()
+    return (known & values.is_finite().fill_null(False) if values.dtype.is_float() else known).to_numpy()
 
 
 def named(columns: Sequence[str]) -> str:
