@@ -167,9 +167,23 @@ def _by_neighbours(x: Array, y: Array, part: Array, kind: TaskKind) -> Array:
         if not known.any():
             continue
         points, first, at, counts = np.unique(x[known], return_index=True, return_inverse=True, return_counts=True)
+        left, right, way = _between(points, x[asked])
         if kind == "multiclass":
-            nearest = np.rint(np.interp(x[asked], points, np.arange(len(points)))).astype(np.int64)
-            predicted[asked] = y[known][first[nearest]]
+            predicted[asked] = y[known][first[np.where(way < 0.5, left, right)]]
         else:
-            predicted[asked] = np.interp(x[asked], points, np.bincount(at, weights=y[known]) / counts)
+            means = np.bincount(at, weights=y[known]) / counts
+            predicted[asked] = means[left] + way * (means[right] - means[left])
     return predicted
+
+
+def _between(points: Array, x: Array) -> tuple[Array, Array, Array]:
+    """Places in ascending ``points`` of the neighbours of each value, and how far it is on the way from left to right.
+
+    Values beyond the ends lie at the end; so do those among neighbours too far or too near for floating point.
+    """
+    last = len(points) - 1
+    left = np.clip(np.searchsorted(points, x, side="right") - 1, 0, last)
+    right = np.minimum(left + 1, last)
+    with np.errstate(all="ignore"):
+        way = (x - points[left]) / (points[right] - points[left])
+    return left, right, np.clip(np.nan_to_num(way, nan=0.0), 0.0, 1.0)

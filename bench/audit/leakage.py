@@ -27,6 +27,7 @@ _PATTERN_ROWS = 20
 _SURE_BITS = 10.0
 _SOME_MET, _ALL_MET = 0.2, 0.95
 _FEW_VALUES = 50
+_STRAY = 0.01
 _LARGE_GROUP = 50
 
 
@@ -89,13 +90,16 @@ def target_aggregate(view: View) -> Iterator[Finding]:
     """
     if view.task.kind == "multiclass":
         return
-    y = view.y.astype(np.float64)
-    if not 0 < np.std(y) < float("inf"):
+    largest = float(np.abs(view.y).max()) or 1.0  # by which all is divided, lest squares overflow
+    y = view.y / largest
+    if y.min() == y.max():
         return
     sizes = {
         column.name: size
         for column in view.features.get_columns()
-        if column.dtype.is_float() and _like_a_mean(column, y) and (size := _rows_averaged(column, y))
+        if column.dtype.is_float()
+        and _like_a_mean(column / largest, y)
+        and (size := _rows_averaged(column / largest, y))
     }
     if not sizes:
         return
@@ -276,4 +280,6 @@ def _is_sorted(y: Array) -> bool:
     """Whether rows stand in the order of the target, up to a few."""
     steps = np.diff(clipped(y) if y.dtype.kind == "f" else y)
     rising, falling = int((steps > 0).sum()), int((steps < 0).sum())
-    return min(rising, falling) <= 0.01 * max(rising, falling) or rising + falling <= 2 * (len(np.unique(y)) - 1)
+    if min(rising, falling) <= _STRAY * max(rising, falling):
+        return True
+    return y.dtype.kind != "f" and rising + falling <= 2 * (len(np.unique(y)) - 1)

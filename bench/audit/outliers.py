@@ -24,7 +24,7 @@ def outliers(view: View) -> Iterator[Finding]:
     counts: dict[str, int] = {}
     extremes: dict[str, list[float]] = {}
     for name, values in _sorted_numbers(view):
-        low, high = values[len(values) // 4], values[3 * len(values) // 4]
+        low, high = float(values[len(values) // 4]), float(values[3 * len(values) // 4])
         reach = _FAR * (high - low)
         far = (
             int(np.searchsorted(values, low - reach))
@@ -113,9 +113,9 @@ def _sorted_numbers(view: View) -> Iterator[tuple[str, Array]]:
     names = [c.name for c in view.task.schema.columns if c.kind == "numeric"]
     if not names:
         return
-    features = view.sample_features.select(names)
+    features = view.sample_features.select(names).get_columns()
     for start in range(0, len(names), _COLUMNS_AT_ONCE):
-        columns = features.get_columns()[start : start + _COLUMNS_AT_ONCE]
+        columns = features[start : start + _COLUMNS_AT_ONCE]
         matrix = np.sort(to_matrix(columns), axis=1)
         known = (~np.isnan(matrix)).sum(axis=1)
         for column, values, count in zip(columns, matrix, known, strict=True):
