@@ -84,7 +84,7 @@ def time_drift(view: View) -> Iterator[Finding]:
     given = view.task.time is not None
     if shift.auc < _threshold(late) and not moved:
         return
-    clock = f", set aside {named(shift.clock)}, which count along with it" if shift.clock else ""
+    clock = f" without {named(shift.clock)} (left aside: all but a clock)" if shift.clock else ""
     yield Finding(
         code="time_drift",
         severity="info" if given or (shift.auc < _DIFFER_MUCH and not moved) else "warning",

@@ -13,6 +13,7 @@ from bench.metric import Array
 MOST_COLUMNS = 1_000
 MOST_CLASSES = 100
 _BINS = 20
+_WHOLE_BINS = 32
 _LEVELS = 6
 _TAILS = (0.005, 0.995)
 _TRAITS = 200
@@ -106,10 +107,8 @@ def _column(series: pl.Series, kind: str, association: float | None) -> ColumnVi
         return ColumnView(name=series.name, association=score)
     if kind in ("numeric", "datetime"):
         values = known.to_physical().cast(pl.Float64).to_numpy()
-        low, high = np.quantile(values, _TAILS)
-        if not high > low:
-            low, high = float(values.min()), float(values.max())
-        counts = np.bincount(_bin_of(values, low, high), minlength=_BINS).tolist()
+        low, high, bins = _scale(values)
+        counts = np.bincount(_bin_of(values, low, high, bins), minlength=bins).tolist()
         ends = [f"{end:.4g}" if kind == "numeric" else _date(end) for end in (low, high)]
         return ColumnView(name=series.name, association=score, counts=tuple(counts), low=ends[0], high=ends[1])
     frequent = (
@@ -122,12 +121,21 @@ def _column(series: pl.Series, kind: str, association: float | None) -> ColumnVi
     return ColumnView(name=series.name, association=score, counts=tuple(counts), levels=tuple(levels))
 
 
-def _bin_of(values: Array, low: float, high: float) -> Array:
-    """Number values by twenty bins of equal width; those outside count at the ends."""
-    width = high / _BINS - low / _BINS  # which does not overflow where the difference would
+def _scale(values: Array) -> tuple[float, float, int]:
+    """From where to where a distribution is drawn, in how many bins: without its tails, or a bin a whole number."""
+    least, most = float(values.min()), float(values.max())
+    if most - least < _WHOLE_BINS and (values == np.rint(values)).all():
+        return least, most, int(most - least) + 1
+    low, high = np.quantile(values, _TAILS)
+    return (float(low), float(high), _BINS) if high > low else (least, most, _BINS)
+
+
+def _bin_of(values: Array, low: float, high: float, bins: int) -> Array:
+    """Number values by bins of equal width; those outside count at the ends."""
+    width = high / bins - low / bins  # which does not overflow where the difference would
     if not width > 0:
         return np.zeros(len(values), dtype=np.int64)
-    return ((np.clip(values, low, high) / width) - low / width).astype(np.int64).clip(0, _BINS - 1)
+    return ((np.clip(values, low, high) / width) - low / width).astype(np.int64).clip(0, bins - 1)
 
 
 def _date(microseconds: float) -> str:
