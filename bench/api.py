@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.audit import Audit, audit
-from bench.dataset import FRAME, load_dataset
+from bench.audit import Audit
+from bench.audit.inspection import inspect
+from bench.dataset import FRAME
 from bench.errors import RequestError
 from bench.frames import column_at
 from bench.progress import LineProgress, NullProgress
 from bench.result import Run
 from bench.spec import make_spec
 from bench.start import execute
-from bench.task import make_task
 
 if TYPE_CHECKING:
     from bench.frames import Frame
@@ -74,7 +74,7 @@ def check(
     task: str | None = None,
     **settings: Any,
 ) -> Audit:
-    """Audit a dataset without fitting anything; ``settings`` are those of `run` that tell how to read the data.
+    """Audit a dataset and fit none of the families; ``settings`` are those of `run` on how to read and divide the data.
 
     Raises:
         BenchError: see `bench.errors`.
@@ -82,10 +82,7 @@ def check(
     reference, frame = _divide(dataset)
     if isinstance(target, (int, np.integer)):
         target = column_at(frame, int(target))
-    spec = make_spec(dataset=reference, target=target, task=task, **settings)
-    loaded = load_dataset(reference if frame is None else frame, options=spec.reading, kinds=spec.kinds, drop=spec.drop)
-    made = make_task(loaded, target=spec.target, task=spec.task)
-    return audit(made, loaded, np.empty(0, dtype=np.int64))
+    return inspect(make_spec(dataset=reference, target=target, task=task, **settings), frame).audit
 
 
 def _divide(dataset: Any) -> tuple[str, Any]:

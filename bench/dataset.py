@@ -55,7 +55,8 @@ class Dataset:
     ``frame`` holds the columns with their own types, every spelling of a missing value as null. ``fingerprint`` hashes
     content, column names and types. ``target``, ``positive_class``, ``metric``, ``task``, ``group`` and ``time`` come
     from a card (None without one) and are overruled by flags. ``dropped`` names what ``--drop`` left
-    out. ``notes`` are sentences on what was assumed.
+    out. ``picked`` numbers the rows of the table as read that ``frame`` holds (None: all). ``notes`` are sentences on
+    what was assumed.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Dataset:
     group: str | None = None
     time: str | None = None
     splits: GivenSplits | None = None
+    picked: "npt.NDArray[np.int64] | None" = None
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -82,9 +84,16 @@ class Dataset:
         return f"{size}: {told}; `bench check DATA` says why, --kind NAME=KIND overrules."
 
     def narrowed(self, rows: "npt.NDArray[np.int64]") -> "Dataset":
-        """The dataset with no more of its table than these rows, where they are few; numbers below 0 are not of it."""
-        rows = rows[rows >= 0]
-        return self if 2 * len(rows) > self.frame.height else replace(self, frame=self.frame[rows])
+        """The dataset with no more of its table than these ascending rows, where they are few."""
+        if 2 * len(rows) > self.frame.height:
+            return self
+        return replace(self, frame=self.frame[rows], picked=rows)
+
+    def at(self, name: str, rows: "npt.NDArray[np.int64]") -> pl.Series:
+        """Values of a column in some rows, by their numbers in the table as read."""
+        if self.picked is not None:
+            rows = self.picked.searchsorted(rows)
+        return self.frame[name].gather(rows)
 
     def schema(self, leave_out: Sequence[str] = ()) -> Schema:
         """Columns that a model can use, without those named."""

@@ -87,7 +87,7 @@ class LineProgress(NullProgress):
 
     def finding(self, finding: Finding) -> None:
         """Show what the audit found."""
-        self._line(f"   {finding.severity}: [{finding.code}] {finding.message}")
+        self._line(f"   {finding.severity}: [{finding.code}] {finding.text}")
 
     def searching(self, plan: Plan, metric: Metric) -> None:
         """Remember what scores mean."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from bench.audit import Audit, label_noise
+from bench.audit.inspection import describe
+from bench.audit.noise import Rows, label_issues, located
 from bench.dataset import Dataset
 from bench.ensemble import Ensemble
 from bench.environment import environment
@@ -38,6 +40,7 @@ class Record:
         self._problem, self._spec, self._progress = problem, spec, progress
         self._folder = problem.folder
         self._sentences: dict[str, None] = {}
+        self._rows: Rows | None = None
 
     def stage(self, name: str) -> None:
         """Tell that a stage begins."""
@@ -64,27 +67,8 @@ class Record:
 
     def data(self, dataset: Dataset) -> None:
         """Write dataset.json: what was read, what is predicted from it, every column; and the splits and targets."""
-        task = self._problem.task
-        content: dict[str, Any] = {
-            "name": dataset.name,
-            "source": dataset.source,
-            "fingerprint": dataset.fingerprint,
-            "n_rows": task.n_rows,
-            "n_features": task.features.width,
-            "target": task.target,
-            "task": task.kind,
-            "task_why": task.kind_why,
-            "metric": task.metric.name,
-            "greater_is_better": task.metric.greater_is_better,
-            "classes": [str(label) for label in task.classes],
-            "labels": list(task.classes),
-            "columns": [
-                {name: getattr(c, name) for name in ("name", "kind", "dtype", "why", "n_missing", "n_unique")}
-                for c in dataset.columns
-            ],
-            "notes": [*dataset.notes, *task.notes],
-        }
-        write_json(self._folder / "dataset.json", content | _target_summary(task))
+        write_json(self._folder / "dataset.json", describe(dataset, self._problem.task))
+        self._rows = _rows(dataset, self._problem.task)
         self._splits(self._problem.splits)
 
     def _splits(self, splits: Splits) -> None:
@@ -102,12 +86,16 @@ class Record:
         return found
 
     def label_noise(self, found: Audit, best: TrialResult) -> None:
-        """Complete the audit with the labels that the best model confidently contradicts out of fold."""
+        """Complete the audit with the targets that the best model contradicts out of fold, and list these rows."""
         task = self._problem.task
-        if task.kind == "regression":
-            return
         rows, prediction = oof_prediction(self._problem, best)
-        noise = label_noise(task.y[rows], prediction, rows)
+        issues = label_issues(task.y[rows], prediction, task.classes)
+        assert self._rows is not None, "data() comes first"
+        named = self._rows.at(rows)
+        (self._folder / "audit").mkdir(exist_ok=True)
+        with replacing(self._folder / "audit" / "label_issues.parquet") as temporary:
+            located(issues, named).write_parquet(temporary)
+        noise = label_noise(issues, len(rows), named)
         if noise is not None:
             self._progress.finding(noise)
         write_json(self._folder / "audit.json", found.adding(noise).to_dict())
@@ -132,13 +120,10 @@ class Record:
         write_json(problem.folder / "analysis.json", content)
 
 
-def _target_summary(task: Task) -> dict[str, Any]:
-    """Quantiles of the known targets, or how many rows each class has."""
-    if task.kind == "regression":
-        quantiles = {"min": 0, "25%": 0.25, "50%": 0.5, "75%": 0.75, "max": 1}
-        return {"target_summary": {name: float(np.nanquantile(task.y, q)) for name, q in quantiles.items()}}
-    counts = np.bincount(task.y[task.y >= 0], minlength=len(task.classes))
-    return {"class_counts": {str(label): int(n) for label, n in zip(task.classes, counts, strict=True)}}
+def _rows(dataset: Dataset, task: Task) -> Rows:
+    """Where the task's rows, but for those of a test file, stand in the data as read; and the first identifier."""
+    name = next((c.name for c in dataset.columns if c.kind == "id" and c.name != task.target), None)
+    return Rows(numbers=task.own_rows, ids=None if name is None else dataset.at(name, task.own_rows))
 
 
 def _importance(problem: Problem, predictor: Predictor, seconds: float) -> list[dict[str, Any]]:

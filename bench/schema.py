@@ -49,11 +49,12 @@ class Schema:
         Raises:
             DataError: a column is missing (all missing ones named), or no value of a column fits its kind.
         """
-        absent = [name for name in self.names if name not in frame.columns]
+        there, used = set(frame.columns), set(self.names)
+        absent = [name for name in self.names if name not in there]
         if absent:
             found = ", ".join(map(repr, frame.columns[:20])) or "none"
             raise DataError(f"columns {', '.join(map(repr, absent))} must be there; the table has {found}.")
-        extra = [name for name in frame.columns if name not in set(self.names)]
+        extra = [name for name in frame.columns if name not in used]
         notes = [f"columns {', '.join(map(repr, extra))} are not used and were left out"] if extra else []
         coerced = []
         for column in self.columns:

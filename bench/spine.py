@@ -51,7 +51,7 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
     test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
     cap = make_cap(dataset.frame.width, max_rows=spec.max_rows, test_size=spec.test_size)
     task = make_task(dataset, test=test, cap=cap, **spec.of_task)
-    dataset = dataset.narrowed(task.rows)
+    dataset = dataset.narrowed(task.own_rows)
     splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, repeats=spec.repeats, seed=spec.seed)
     families, left_out = families_for(task, splits, spec.families)
     Audit().require(spec.allow)  # wrong codes are told before there is a folder

@@ -59,6 +59,11 @@ class Task:
         return len(self.y)
 
     @property
+    def own_rows(self) -> Array:
+        """Where the rows that are not of a given test file stand in the table as read; ascending."""
+        return self.rows[self.rows >= 0]
+
+    @property
     def imbalanced(self) -> bool:
         """Whether classes are of unequal size; rows with sealed labels do not count.
 

@@ -4,9 +4,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from audit_fixture import coin, found, look, need
 
 from bench.audit import CHECKS, CODES, Audit, Finding, audit, label_noise
-from bench.audit.leakage import single_column_score
+from bench.audit.association import single_column_score, three_parts
+from bench.audit.noise import Rows, label_issues, located
 from bench.audit.view import SAMPLE_ROWS
 from bench.dataset import load_dataset
 from bench.errors import AuditBlockedError, RequestError
@@ -14,36 +16,6 @@ from bench.split import make_splits
 from bench.task import make_task
 
 RNG = np.random.default_rng(0)
-
-
-def look(columns: dict[str, Any], *, test_size: float = 0.0, test: dict[str, Any] | None = None, **asked: Any) -> Audit:
-    """Audit a table with a column ``y``, to which one honest feature of noise is added."""
-    n = len(columns["y"])
-    noise = np.random.default_rng(1).normal(size=n)
-    dataset = load_dataset(pl.DataFrame({"noise": noise, **columns}, strict=False))
-    given = None
-    if test is not None:
-        given = load_dataset(pl.DataFrame({"noise": np.random.default_rng(2).normal(size=len(test["y"])), **test}))
-    task = make_task(dataset, target="y", test=given, **asked)
-    rows = make_splits(task, test_size=test_size, folds=None, seed=0).test
-    return audit(task.sealed(rows), dataset, rows)
-
-
-def found(report: Audit, code: str) -> Finding | None:
-    hits = [finding for finding in report.findings if finding.code == code]
-    assert len(hits) < 2
-    return hits[0] if hits else None
-
-
-def need(report: Audit, code: str) -> Finding:
-    finding = found(report, code)
-    assert finding is not None
-    assert finding.message.endswith(".")
-    return finding
-
-
-def coin(n: int = 400) -> list[int]:
-    return [i % 2 for i in range(n)]
 
 
 def test_every_finding_has_a_code() -> None:
@@ -134,7 +106,7 @@ def test_a_test_file_that_repeats_the_training_rows_blocks() -> None:
     noise = RNG.normal(size=400)
     report = look({"y": coin(), "noise": noise}, test={"y": coin(40), "noise": noise[:40]})
     assert need(report, "train_test_overlap").severity == "blocking"
-    assert "pass another one" in need(report, "train_test_overlap").message
+    assert "Pass another test file" in need(report, "train_test_overlap").advice
     other = look({"y": coin(), "noise": noise}, test={"y": coin(40), "noise": RNG.normal(size=40)})
     assert found(other, "train_test_overlap") is None
 
@@ -217,7 +189,7 @@ def test_a_measurement_that_parts_few_rows_only_warns() -> None:
     y = np.array(coin(150))
     finding = need(look({"y": y, "petal": y * 3 + RNG.random(150)}), "target_leakage")
     assert finding.severity == "warning"
-    assert "make sure" in finding.message or "unless it is truly known" in finding.message
+    assert "--drop 'petal', unless it is truly known" in finding.advice
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes", "digits"])
@@ -241,16 +213,20 @@ def test_leakage_survives_extreme_targets(scale: float) -> None:
     assert finding.severity == "blocking"
 
 
+def alone(column: pl.Series, y: np.ndarray, kind: Any) -> float:
+    return single_column_score(column, y, kind, three_parts(y, kind))
+
+
 def test_single_column_score_of_noise_is_low() -> None:
     column = pl.Series("x", RNG.normal(size=2000))
-    assert single_column_score(column, Y_BINARY, "binary") < 0.6
-    assert single_column_score(column, Y_MULTI, "multiclass") < 0.2
-    assert single_column_score(column, Y_VALUES, "regression") < 0.2
+    assert alone(column, Y_BINARY, "binary") < 0.6
+    assert alone(column, Y_MULTI, "multiclass") < 0.2
+    assert alone(column, Y_VALUES, "regression") < 0.2
 
 
 def test_a_column_of_nothing_but_missing_values_scores_nothing() -> None:
     column = pl.Series("x", [None] * 2000, dtype=pl.Float64)
-    assert single_column_score(column, Y_VALUES, "regression") < 0.01
+    assert alone(column, Y_VALUES, "regression") < 0.01
 
 
 def test_large_data_is_sampled_and_says_so() -> None:
@@ -297,9 +273,13 @@ def noisy(flipped: int) -> tuple[np.ndarray, np.ndarray]:
     return y, probabilities
 
 
+def look_at(y: np.ndarray, prediction: np.ndarray, first: int = 0, classes: Any = ("no", "yes")) -> Finding | None:
+    rows = Rows(numbers=np.arange(len(y)) + first)
+    return label_noise(label_issues(y, prediction, classes), len(y), rows)
+
+
 def test_label_noise_finds_flipped_labels() -> None:
-    y, probabilities = noisy(10)
-    finding = label_noise(y, probabilities, np.arange(500) + 1000)
+    finding = look_at(*noisy(10), 1000)
     assert finding is not None
     assert finding.evidence["rows"] == 10
     assert {entry["row"] for entry in finding.evidence["worst"]} == set(range(1000, 1010))
@@ -311,24 +291,53 @@ def test_label_noise_finds_flipped_labels() -> None:
 def test_label_noise_shows_the_worst_twenty() -> None:
     y, probabilities = noisy(50)
     probabilities[7] = probabilities[7].round()
-    finding = label_noise(y, probabilities, np.arange(500))
+    finding = look_at(y, probabilities)
     assert finding is not None
     assert finding.severity == "warning"
     assert len(finding.evidence["worst"]) == 20
-    assert finding.evidence["worst"][0]["row"] == 7
+    assert finding.evidence["worst"][0] == {
+        "row": 7,
+        "given": "no",
+        "suggested": "yes",
+        "probability_given": 0.0,
+        "probability_suggested": 1.0,
+    }
 
 
 def test_label_noise_of_clean_labels_is_none() -> None:
-    assert label_noise(*noisy(0), np.arange(500)) is None
+    assert look_at(*noisy(0)) is None
 
 
 def test_label_noise_ignores_doubtful_contradictions() -> None:
     y, probabilities = noisy(0)
     probabilities[:20] = [0.45, 0.55]
-    assert label_noise(y, probabilities, np.arange(500)) is None
+    assert look_at(y, probabilities) is None
+
+
+def test_label_noise_names_rows_by_their_identifier() -> None:
+    y, probabilities = noisy(10)
+    rows = Rows(numbers=np.arange(500) * 2, ids=pl.Series("patient", [f"p{n}" for n in range(500)]))
+    issues = label_issues(y, probabilities, ("no", "yes"))
+    finding = label_noise(issues, 500, rows)
+    assert finding is not None
+    assert "rows 0 (patient p0), 2 (patient p1)," in finding.message
+    table = located(issues, rows)
+    assert table.columns == ["row", "id", "given", "suggested", "probability_given", "probability_suggested"]
+    assert table.row(3)[:4] == (6, "p3", "no", "yes")
+
+
+def test_targets_far_from_their_prediction() -> None:
+    prediction = RNG.normal(size=500)
+    y = prediction + 0.1 * RNG.normal(size=500)
+    y[[5, 7]] = prediction[[5, 7]] + [3, -5]
+    finding = look_at(y, prediction, classes=())
+    assert finding is not None
+    assert [entry["row"] for entry in finding.evidence["worst"]] == [7, 5]
+    assert "the target of 2 rows of 500 (0.4%)" in finding.message
+    assert look_at(prediction, prediction, classes=()) is None
 
 
 def test_adding_a_finding() -> None:
-    finding = label_noise(*noisy(10), np.arange(500))
+    finding = look_at(*noisy(10))
     assert Audit().adding(finding).findings == (finding,)
     assert Audit().adding(None).findings == ()

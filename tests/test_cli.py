@@ -485,7 +485,7 @@ def test_check_tells_columns_and_findings(cli, place):
     assert told.code == 0
     assert "data: 120 rows, 4 columns" in told.out
     assert "colour" in told.out
-    assert told.err == ""
+    assert told.err.endswith("as the second of 'no' and 'yes'; --positive-class overrules this.\n")
 
 
 def test_check_fails_on_a_leak(cli, leaky):

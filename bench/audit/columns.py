@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 
@@ -22,14 +23,17 @@ def missing_values(view: View) -> Iterator[Finding]:
     ranked = sorted(shares, key=lambda name: -shares[name])
     mostly = [name for name in ranked if shares[name] > _MOSTLY_MISSING]
     worst = ", ".join(f"{name!r} ({shares[name]:.1%})" for name in ranked[:5])
-    advice = f"consider leaving out the {len(mostly)} of which more than half is missing" if mostly else "nothing to do"
+    advice = (
+        f"Consider leaving out the {len(mostly)} of which more than half is missing." if mostly else "Nothing to do."
+    )
     yield Finding(
         code="missing_values",
         severity="warning" if mostly else "info",
         message=(
-            f"values are missing in {plural(len(ranked), 'column')} of {view.features.width}, most of all in {worst}; "
-            f"every family handles this inside its folds, {advice}."
+            f"values are missing in {plural(len(ranked), 'column')} of {view.features.width}, most of all in {worst}."
         ),
+        effect="Little: every family handles this inside its folds, and that a value is missing may tell something.",
+        advice=advice,
         columns=tuple(ranked),
         evidence={"missing_share": {name: round(shares[name], 6) for name in ranked}},
     )
@@ -38,7 +42,7 @@ def missing_values(view: View) -> Iterator[Finding]:
 def constant_columns(view: View) -> Iterator[Finding]:
     """Columns that hold one value only."""
     dropped = [c.name for c in view.dataset.columns if c.kind == "constant" and c.name != view.task.target]
-    here = [c.name for c in view.features.get_columns() if c.drop_nulls().n_unique() < 2]
+    here = [c.name for c in view.features.get_columns() if c.min() == c.max()]
     if not dropped and not here:
         return
     yield Finding(
@@ -46,18 +50,21 @@ def constant_columns(view: View) -> Iterator[Finding]:
         severity="info",
         message=(
             f"a single value fills {plural(len(dropped) + len(here), 'column')} in all rows to learn from: "
-            f"{named(dropped + here)}; such columns tell nothing, so drop them at the source."
+            f"{named(dropped + here)}."
         ),
+        effect="None: such columns tell nothing and are not learned from.",
+        advice="Drop them at the source.",
         columns=(*dropped, *here),
     )
 
 
 def duplicate_columns(view: View) -> Iterator[Finding]:
     """Features with the same content under another name."""
-    by_hash: dict[tuple[str, int, int], list[pl.Series]] = defaultdict(list)
-    for column in view.features.get_columns():
-        values = column.hash(seed=0)
-        by_hash[str(column.dtype), int(values.sum()), int(values[: len(values) // 2].sum())].append(column)
+    by_hash: dict[tuple[Any, ...], list[pl.Series]] = defaultdict(list)
+    hashes = view.features.select(pl.all().hash(seed=0))
+    whole, half = hashes.sum().row(0), hashes.head(len(hashes) // 2).sum().row(0)
+    for column, *key in zip(view.features.get_columns(), whole, half, strict=True):
+        by_hash[str(column.dtype), *key].append(column)
     pairs: list[tuple[str, str]] = []
     for first, *others in by_hash.values():
         pairs += [(first.name, o.name) for o in others if first.equals(o) and first.drop_nulls().n_unique() > 1]
@@ -67,10 +74,9 @@ def duplicate_columns(view: View) -> Iterator[Finding]:
     yield Finding(
         code="duplicate_columns",
         severity="info",
-        message=(
-            f"the same values stand in another column in {plural(len(pairs), 'case')}: {shown}; importances are shared "
-            "out among them, so keep one of each."
-        ),
+        message=(f"the same values stand in another column in {plural(len(pairs), 'case')}: {shown}."),
+        effect="Hardly any; importances are shared out among them.",
+        advice="Keep one of each.",
         columns=tuple(copy for _, copy in pairs),
         evidence={"pairs": [list(pair) for pair in pairs]},
     )
@@ -84,10 +90,9 @@ def id_columns(view: View) -> Iterator[Finding]:
     yield Finding(
         code="id_columns",
         severity="info",
-        message=(
-            f"left out as {plural(len(found), 'identifier')}: {named([c.name for c in found])}; where one tells "
-            "which rows belong together, pass it as --group."
-        ),
+        message=f"left out as {plural(len(found), 'identifier')}: {named([c.name for c in found])}.",
+        effect="None: no model gets to see them.",
+        advice="Where one tells which rows belong together, pass it as --group; --kind makes one a feature.",
         columns=tuple(c.name for c in found),
         evidence={"why": {c.name: c.why for c in found}},
     )
@@ -110,10 +115,9 @@ def mixed_types(view: View) -> Iterator[Finding]:
     yield Finding(
         code="mixed_types",
         severity="warning" if numbers else "info",
-        message=(
-            f"numbers and words are mixed in {plural(len(shares), 'column')}, used as categories: {shown}; where the "
-            "words mean that a value is missing, empty these cells."
-        ),
+        message=(f"numbers and words are mixed in {plural(len(shares), 'column')}, used as categories: {shown}."),
+        effect="The order of the numbers is lost to the models.",
+        advice="Where the words mean that a value is missing, name them with --null.",
         columns=tuple(shares),
         evidence={"number_share": {name: round(share, 6) for name, share in shares.items()}},
     )
@@ -133,15 +137,17 @@ def high_cardinality(view: View) -> Iterator[Finding]:
     found.sort(key=lambda column: -column.n_unique)
     sparse = [c.name for c in found if 2 * c.n_unique > rows]
     shown = ", ".join(f"{c.name!r} ({c.n_unique:,})" for c in found[:5])
-    advice = (
-        f"most levels of {named(sparse)} occur once, so leave it out or make it coarser"
-        if sparse
-        else ("they are encoded by target statistics inside each fold, nothing to do")
-    )
+    advice = f"Leave out {named(sparse)}, or make it coarser." if sparse else "Nothing to do."
     yield Finding(
         code="high_cardinality",
         severity="warning" if sparse else "info",
-        message=f"more than {MANY_LEVELS} categories in {plural(len(found), 'column')}: {shown}; {advice}.",
+        message=f"more than {MANY_LEVELS} categories in {plural(len(found), 'column')}: {shown}.",
+        effect=(
+            "Most levels occur once: they cost time and teach models to memorise."
+            if sparse
+            else "They are encoded by target statistics inside each fold."
+        ),
+        advice=advice,
         columns=tuple(c.name for c in found),
         evidence={"levels": {c.name: c.n_unique for c in found}},
     )
@@ -149,11 +155,11 @@ def high_cardinality(view: View) -> Iterator[Finding]:
 
 def infinite_values(view: View) -> Iterator[Finding]:
     """Infinite numbers in features."""
-    counts: dict[str, int] = {}
-    for name in view.features.columns:
-        column = view.dataset.frame[name]
-        if column.dtype.is_float() and (count := int(column.is_infinite().sum())):
-            counts[name] = count
+    frame = view.dataset.frame
+    types = frame.schema
+    floats = [name for name in view.features.columns if types[name].is_float()]
+    found = frame.select(pl.col(floats).is_infinite().sum()).row(0, named=True) if floats else {}
+    counts = {name: count for name, count in found.items() if count}
     if not counts:
         return
     yield Finding(
@@ -161,9 +167,10 @@ def infinite_values(view: View) -> Iterator[Finding]:
         severity="warning",
         message=(
             f"infinite values, which count as missing, in {plural(len(counts), 'column')}: "
-            f"{', '.join(f'{name!r} ({count:,})' for name, count in list(counts.items())[:5])}; they often come from a "
-            "division by zero, so mend them at the source."
+            f"{', '.join(f'{name!r} ({count:,})' for name, count in list(counts.items())[:5])}."
         ),
+        effect="What made them infinite is lost to the models.",
+        advice="They often come from a division by zero; mend them at the source.",
         columns=tuple(counts),
         evidence={"infinite": counts},
     )

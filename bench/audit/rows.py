@@ -1,4 +1,8 @@
-"""Checks of whole rows: duplicates, and rows that the test set shares with the rest."""
+"""Checks of whole rows: duplicates, and rows that the test set shares, or nearly shares, with the rest.
+
+Rows that are nearly equal are found without comparing all pairs: columns are dealt to blocks, one more than columns may
+differ, so that rows which differ in so few columns have a block in which they are equal.
+"""
 
 from collections.abc import Iterator
 
@@ -6,12 +10,18 @@ import numpy as np
 import polars as pl
 
 from bench.audit.finding import Finding
-from bench.audit.view import View, plural
+from bench.audit.view import SAMPLE_ROWS, View, plural
 from bench.metric import Array
 
 _MANY = 0.05
 _MOST = 0.5
 _SOME = 0.01
+_MOST_DIFFERENT = 2
+#: Numbers that differ by less than this share of their column's deviation count as equal.
+_ROUNDING = 1e-3
+#: Bits of what is equal beyond those that tell all pairs of rows apart: rows that agree by chance have fewer.
+_SURE_BITS = 10.0
+_MOST_ALIKE = 20
 
 
 def _hashes(frame: pl.DataFrame) -> Array:
@@ -33,9 +43,10 @@ def duplicate_rows(view: View) -> Iterator[Finding]:
         severity="warning" if share > _MANY else "info",
         message=(
             f"the features of an earlier row come again in {plural(repeated, 'row')} of {len(hashes):,} ({share:.1%}), "
-            f"{same:,} with the same target and {other:,} with another; copies on both sides of a split flatter "
-            "every score, so drop them where they are no separate observations, or keep them together with --group."
+            f"{same:,} with the same target and {other:,} with another."
         ),
+        effect="Copies on both sides of a split flatter every score; those with another target cap them.",
+        advice="Drop them where they are no separate observations, or keep them together with --group.",
         evidence={"rows": repeated, "same_target": same, "other_target": other, "share": share},
     )
 
@@ -56,12 +67,84 @@ def train_test_overlap(view: View) -> Iterator[Finding]:
         severity="blocking" if copied else "warning" if share > _SOME else "info",
         message=(
             f"features of rows to learn from come again in {plural(shared, 'row')} of the {len(sealed):,} in the test "
-            f"set ({share:.1%}); "
-            + (
-                "the test file is no test of anything unseen, so pass another one."
-                if copied
-                else "the test score flatters a model that memorises, so drop the copies or use --group."
-            )
+            f"set ({share:.1%})."
         ),
+        effect=(
+            "The test file is no test of anything unseen."
+            if copied
+            else "The test score flatters a model that memorises."
+        ),
+        advice="Pass another test file." if copied else "Drop the copies, or keep them together with --group.",
         evidence={"rows": shared, "share": share, "repeated_share_of_training": repeated},
     )
+
+
+def near_duplicates(view: View) -> Iterator[Finding]:
+    """Test rows that equal a row to learn from but for one or two columns, and not by chance."""
+    if view.features.width <= _MOST_DIFFERENT or not len(view.test_features):
+        return
+    sealed = np.arange(len(view.test_features))
+    if len(sealed) > SAMPLE_ROWS:
+        sealed = np.sort(np.random.default_rng(0).choice(len(sealed), SAMPLE_ROWS, replace=False))
+    learned, asked = _rounded(view.sample_features, view.test_features[sealed])
+    found = _near(learned, asked)
+    if not found:
+        return
+    share = len(found) / len(asked)
+    examples = [[int(view.rows[view.sample[a]]), int(sealed[b])] for b, a in list(found.items())[:5]]
+    yield Finding(
+        code="near_duplicates",
+        severity="warning" if share > _SOME else "info",
+        message=(
+            f"{plural(len(found), 'row')} of {len(asked):,} in the test set ({share:.1%}) equal a row to learn from in "
+            f"all columns but one or two{view.sampled}."
+        ),
+        effect="They are almost the same case again, so the test score flatters a model that memorises.",
+        advice="Where they are versions of one thing, keep them together with --group, or drop all but one.",
+        evidence={"rows": len(found), "share": share, "examples": examples},
+    )
+
+
+def _rounded(learned: pl.DataFrame, asked: pl.DataFrame) -> tuple[Array, Array]:
+    """Number the values of every column alike in both tables [n_rows, n_columns], numbers after rounding."""
+    columns = []
+    for name in learned.columns:
+        both = pl.concat([learned[name], asked[name]])
+        if both.dtype.is_float():
+            step = _ROUNDING * float(both.std() or 0.0)  # type: ignore[arg-type]
+            both = (both / step).round() if 0 < step < float("inf") else both
+        columns.append(both.rank("dense").fill_null(0).to_numpy().astype(np.int32))
+    codes = np.stack(columns, axis=1)
+    return codes[: len(learned)], codes[len(learned) :]
+
+
+def _near(learned: Array, asked: Array) -> dict[int, int]:
+    """For each row of ``asked`` that has one, the first row of ``learned`` that is nearly equal, and not quite."""
+    bits = np.array([-np.log2(((np.bincount(c) / len(c)) ** 2).sum()) for c in learned.T])
+    needed = np.log2(len(learned)) + np.log2(len(asked)) + _SURE_BITS
+    found: dict[int, int] = {}
+    exact = set(_keys(learned).tolist())
+    left = np.array([row for row, key in enumerate(_keys(asked).tolist()) if key not in exact], dtype=np.int64)
+    for block in range(_MOST_DIFFERENT + 1):
+        columns = slice(block, None, _MOST_DIFFERENT + 1)
+        for here, there in _equal_pairs(_keys(learned[:, columns]), _keys(asked[left][:, columns])):
+            equal = learned[here] == asked[left[there]]
+            close = (equal.sum(axis=1) >= learned.shape[1] - _MOST_DIFFERENT) & (equal @ bits > needed)
+            for a, b in zip(here[close].tolist(), left[there[close]].tolist(), strict=True):
+                found.setdefault(b, a)
+    return dict(sorted(found.items()))
+
+
+def _keys(codes: Array) -> Array:
+    """One number a row, equal for equal rows."""
+    return _hashes(pl.DataFrame(codes))
+
+
+def _equal_pairs(learned: Array, asked: Array) -> Iterator[tuple[Array, Array]]:
+    """Places in both of equal keys; a key is compared with at most 20 rows."""
+    order = np.argsort(learned, kind="stable")
+    start = np.searchsorted(learned[order], asked, side="left")
+    stop = np.searchsorted(learned[order], asked, side="right")
+    for step in range(int(min(_MOST_ALIKE, (stop - start).max(initial=0)))):
+        there = np.flatnonzero(start + step < stop)
+        yield order[start[there] + step], there

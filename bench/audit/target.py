@@ -27,9 +27,10 @@ def class_imbalance(view: View) -> Iterator[Finding]:
         severity="warning" if severe else "info",
         message=(
             f"class {view.task.label(rare)!r} holds {100 * share:.2g}% of the rows ({counts[rare]:,} of "
-            f"{counts.sum():,}), class {view.task.label(common)!r} {counts[common] / counts.sum():.1%}; accuracy would "
-            "flatter, so judge by average_precision, balanced_accuracy or mcc."
+            f"{counts.sum():,}), class {view.task.label(common)!r} {counts[common] / counts.sum():.1%}."
         ),
+        effect="Accuracy flatters: whoever always says the commonest class is right most of the time.",
+        advice="Judge by --metric average_precision, balanced_accuracy or mcc.",
         columns=(view.task.target,),
         evidence={"counts": {str(view.task.label(code)): int(n) for code, n in enumerate(counts[:100])}},
     )
@@ -49,9 +50,10 @@ def rare_classes(view: View) -> Iterator[Finding]:
         code="rare_classes",
         severity="warning",
         message=(
-            f"fewer than {FEW_ROWS} rows to learn from in {plural(len(rare), 'class')} of {len(counts)}: {shown}"
-            f"{more}; scores on these are noise, so bring more of their rows, merge them, or leave them out."
+            f"fewer than {FEW_ROWS} rows to learn from in {plural(len(rare), 'class')} of {len(counts)}: {shown}{more}."
         ),
+        effect="Scores on these are noise, and metrics that average over classes inherit it.",
+        advice="Bring more of their rows, merge them, or leave them out.",
         columns=(view.task.target,),
         evidence={"classes": {str(view.task.label(int(code))): int(counts[code]) for code in rare[:100]}},
     )
@@ -73,10 +75,9 @@ def near_constant_target(view: View) -> Iterator[Finding]:
     yield Finding(
         code="near_constant_target",
         severity="warning",
-        message=(
-            f"{share:.2%} of the rows have the target {value}; a constant prediction is hard to beat, so look at the "
-            "baselines first and judge by a metric that the rest of the rows decides."
-        ),
+        message=f"{share:.2%} of the rows have the target {value}.",
+        effect="A constant prediction is hard to beat, and most metrics hardly see the other rows.",
+        advice="Look at the baselines first, and judge by a --metric that the rest of the rows decides.",
         columns=(view.task.target,),
         evidence={"value": value, "share": share},
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from bench.audit.association import Associations, associations
 from bench.dataset import Dataset
 from bench.metric import Array
 from bench.task import Task
@@ -18,8 +19,9 @@ _NAMES_SHOWN = 5
 class View:
     """A task without the labels of its test set.
 
-    ``features`` and ``y`` hold the development rows, ``test_features`` the sealed ones; ``sample`` numbers at most
-    50,000 of the development rows, ascending.
+    ``features`` and ``y`` hold the development rows, ``test_features`` the sealed ones; ``rows`` are the numbers of the
+    development rows in the task. ``sample`` numbers at most 50,000 of the development rows, ``sample_features`` holds
+    these, and ``associations`` tells what each column says of the target. All numbers are ascending.
     """
 
     task: Task
@@ -27,7 +29,10 @@ class View:
     features: pl.DataFrame
     y: Array
     test_features: pl.DataFrame
+    rows: Array
     sample: Array
+    sample_features: pl.DataFrame
+    associations: Associations
 
     @property
     def counts(self) -> Array:
@@ -40,6 +45,15 @@ class View:
         return self.task.kind != "regression"
 
     @property
+    def sample_y(self) -> Array:
+        """Targets of the sampled rows."""
+        return self.y[self.sample]
+
+    def read(self, name: str) -> pl.Series:
+        """A column of the dataset on the development rows, also one that is no feature."""
+        return self.dataset.at(name, self.task.rows[self.rows])
+
+    @property
     def sampled(self) -> str:
         """What a message ends with when a check looked at a sample."""
         return f" (on a sample of {len(self.sample):,} rows)" if len(self.sample) < len(self.y) else ""
@@ -50,16 +64,22 @@ def make_view(task: Task, dataset: Dataset, test_rows: Array) -> View:
     known = np.isfinite(task.y) if task.kind == "regression" else task.y >= 0
     known[test_rows] = False
     rows = np.flatnonzero(known)
+    features = task.features if known.all() else task.features.filter(known)
+    y = task.y[rows]
     sample = np.arange(len(rows))
     if len(rows) > SAMPLE_ROWS:
         sample = np.sort(np.random.default_rng(0).choice(len(rows), SAMPLE_ROWS, replace=False))
+    sample_features = features[sample] if len(sample) < len(rows) else features
     return View(
         task=task,
         dataset=dataset,
-        features=task.features.filter(known),
-        y=task.y[rows],
+        features=features,
+        y=y,
         test_features=task.features[test_rows],
+        rows=rows,
         sample=sample,
+        sample_features=sample_features,
+        associations=associations(sample_features, y[sample], task.kind),
     )
 
 

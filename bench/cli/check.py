@@ -1,6 +1,7 @@
 """``bench check``: the audit alone."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,10 @@ def check(
     context: typer.Context,
     data: Annotated[str, typer.Argument(help="File, built-in or card.")],
     target: Annotated[str | None, typer.Option(help="Column to predict. [default: the card's]")] = None,
+    positive_class: Annotated[str | None, typer.Option(help="Label that counts as positive in a binary task.")] = None,
+    test: Annotated[str | None, typer.Option(help="Test file: are its rows like the others, or copies?")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of groups that stay together in a split.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column that orders rows in time.")] = None,
     task: Annotated[str | None, typer.Option(help="binary, multiclass or regression. [default: inferred]")] = None,
     kind: options.Kind = None,
     drop: options.Drop = None,
@@ -22,31 +27,28 @@ def check(
     bad_lines: options.BadLines = None,
     query: options.Query = None,
     offline: options.Offline = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with all of it to this file, too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Look for what would make scores a lie; exit code 1 when something blocks."""
     import json as json_format
 
-    import numpy as np
-
-    from bench.audit import audit
-    from bench.cli.show import print_columns, print_findings
-    from bench.dataset import load_dataset
+    from bench.audit.inspection import describe, inspect
+    from bench.cli.show import print_inspection
     from bench.spec import FIELDS, make_spec
-    from bench.task import make_task
     from bench.text import printable
 
     spec = make_spec(dataset=data, **{name: value for name, value in context.params.items() if name in FIELDS})
-    dataset = load_dataset(spec.dataset, options=spec.reading, kinds=spec.kinds, drop=spec.drop)
-    for note in dataset.notes:
+    found = inspect(spec)
+    for note in (*found.dataset.notes, *found.task.notes):
         print(printable(note), file=sys.stderr)
-    made = make_task(dataset, target=spec.target, task=spec.task)
-    for note in made.notes:
-        print(printable(note), file=sys.stderr)
-    found = audit(made, dataset, np.empty(0, dtype=np.int64))
+    known = {"dataset": describe(found.dataset, found.task), **found.audit.to_dict()}
+    if html is not None:
+        from bench.report import write_check
+
+        write_check(html, known)
     if json:
-        print(json_format.dumps({"schema": 1, **found.to_dict()}, ensure_ascii=False))
+        print(json_format.dumps({"schema": 1, **known}, ensure_ascii=False, default=str))
     else:
-        print_columns(dataset, made)
-        print_findings(found.findings)
-    raise typer.Exit(1 if found.blocking() else 0)
+        print_inspection(found)
+    raise typer.Exit(1 if found.audit.blocking() else 0)

@@ -10,12 +10,13 @@ from bench.text import printable
 
 if TYPE_CHECKING:
     from bench.audit import Finding
-    from bench.dataset import Dataset
+    from bench.audit.inspection import Inspection
     from bench.leaderboard import Leaderboard
     from bench.result import Run
-    from bench.task import Task
 
 _MOST_ROWS = 25
+_MOST_COLUMNS = 100
+_BARS = " ▁▂▃▄▅▆▇█"
 _COLOURS = {"info": "blue", "warning": "yellow", "blocking": "red"}
 
 
@@ -115,25 +116,101 @@ def print_outcome(run: "Run") -> None:
     print("\n".join(lines), file=sys.stderr)
 
 
+def print_inspection(found: "Inspection") -> None:
+    """Print on stdout what was looked at, the findings, the target, and every column."""
+    dataset, task, audit = found.dataset, found.task, found.audit
+    print(f"{printable(dataset.name)}: {dataset.frame.height} rows, {dataset.frame.width} columns")
+    print(printable(task.kind_why))
+    print_findings(audit.findings)
+    _print_target(found)
+    _print_columns(found)
+
+
 def print_findings(findings: Iterable["Finding"]) -> None:
-    """Print findings on stdout, the gravest first."""
+    """Print findings on stdout, the gravest first: what was found, what it does to scores, what to do."""
+    from rich.table import Table
     from rich.text import Text
 
     order = ("blocking", "warning", "info")
+    ranked = sorted(findings, key=lambda f: order.index(f.severity))
+    counts = [f"{count} {name}" for name in order if (count := sum(f.severity == name for f in ranked))]
     out = console()
-    for finding in sorted(findings, key=lambda f: order.index(f.severity)):
-        line = Text(f"{finding.severity:9}", style=_COLOURS[finding.severity])
-        out.print(line.append(f"{finding.code:22}", style="bold").append(printable(finding.message), style="default"))
+    out.print()
+    out.print(
+        Text(f"Findings: {', '.join(counts)}" if counts else "The audit found nothing to remark on.", style="bold")
+    )
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for finding in ranked:
+        colour = _COLOURS[finding.severity]
+        grid.add_row(Text(finding.severity, style=f"bold {colour}"), Text(finding.code, style="bold"))
+        for head, text in (("", finding.message), ("effect", finding.effect), ("do", finding.advice)):
+            if text:
+                grid.add_row(Text(f"  {head}", style="dim"), Text(printable(text)))
+        grid.add_row("", "")
+    out.print(grid)
 
 
-def print_columns(dataset: "Dataset", task: "Task") -> None:
-    """Print on stdout what is predicted, and every column with its kind and why it was taken for that."""
+def _print_target(found: "Inspection") -> None:
+    """Classes with their rows and what sets them apart, or the quantiles of the values."""
     from rich.table import Table
+    from rich.text import Text
 
-    print(f"{dataset.name}: {dataset.frame.height} rows, {dataset.frame.width} columns")
-    print(printable(task.kind_why))
-    table = Table("column", "kind", "missing", "distinct", "why")
-    for column in dataset.columns:
-        cells = [column.name, column.kind, str(column.n_missing), str(column.n_unique), column.why]
-        table.add_row(*map(printable, cells))
-    console().print(table)
+    out, target = console(), printable(found.task.target)
+    if found.task.kind == "regression":
+        from bench.audit.inspection import describe
+
+        quantiles = describe(found.dataset, found.task)["target_summary"]
+        told = ", ".join(f"{name} {value:.5g}" for name, value in quantiles.items())
+        out.print(Text(f"Target {target}: ", style="bold").append(told, style="not bold"))
+        return
+    classes = found.audit.overview.classes
+    table = Table(title=Text(f"Target {target}", style="bold"), title_justify="left")
+    table.add_column("class", overflow="fold")
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("stands out, as", overflow="fold")
+    for each in classes[:_MOST_ROWS]:
+        label, trait = Text(printable(each.label)), Text(printable(each.trait))
+        table.add_row(label, f"{each.rows:,}", f"{each.share:.2%}", trait)
+    out.print(table)
+    _say_more(len(found.task.classes) - _MOST_ROWS, "class", "classes")
+
+
+def _print_columns(found: "Inspection") -> None:
+    """Every column with its kind and why it was taken for that; of very many, those that tell most of the target."""
+    from rich.table import Table
+    from rich.text import Text
+
+    out, overview = console(), found.audit.overview
+    views = {view.name: view for view in overview.columns}
+    columns = list(found.dataset.columns)
+    if len(columns) > _MOST_COLUMNS:
+        columns.sort(key=lambda c: -(views[c.name].association or 0.0) if c.name in views else 1.0)
+    measure = f"; alone: {overview.measure} of the column by itself on held-out rows" if overview.measure else ""
+    table = Table(title=Text(f"Columns{measure}", style="bold"), title_justify="left")
+    for name in ("column", "kind", "missing", "distinct", "distribution", "alone", "why this kind"):
+        number = name in ("missing", "distinct", "alone")
+        table.add_column(name, justify="right" if number else "left", no_wrap=number, overflow="fold")
+    for column in columns[:_MOST_COLUMNS]:
+        view = views.get(column.name)
+        drawn = _spark(view.counts) if view is not None and out.encoding.startswith("utf") else ""
+        alone = "" if view is None or view.association is None else f"{view.association:.3f}"
+        role = "target" if column.name == found.task.target else column.kind
+        cells = [column.name, role, f"{column.n_missing:,}", f"{column.n_unique:,}", drawn, alone, column.why]
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    out.print(table)
+    _say_more(len(columns) - _MOST_COLUMNS, "column", "columns")
+
+
+def _spark(counts: tuple[int, ...]) -> str:
+    """Counts as a row of bars."""
+    most = max(counts, default=0)
+    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in counts) if most else ""
+
+
+def _say_more(count: int, one: str, many: str) -> None:
+    """Say how many rows a table leaves out."""
+    if count > 0:
+        print(f"and {count:,} more {one if count == 1 else many}; --json tells more of them")

@@ -83,7 +83,7 @@ class TerminalProgress(NullProgress):
     def finding(self, finding: Finding) -> None:
         """Keep a finding on the screen."""
         line = Text(f"  {finding.severity} ", style=_COLOURS[finding.severity])
-        self._out.print(line.append(f"[{finding.code}] {printable(finding.message)}", style="default"))
+        self._out.print(line.append(f"[{finding.code}] {printable(finding.text)}", style="default"))
 
     def searching(self, plan: Plan, metric: Metric) -> None:
         """Show how much time is left from now on."""

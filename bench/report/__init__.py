@@ -11,9 +11,13 @@
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["write_report"]
+from bench.errors import RequestError
+
+__all__ = ["write_check", "write_report"]
 
 
 def _write(path: Path, text: str) -> None:
@@ -39,3 +43,21 @@ def write_report(folder: Path) -> None:
     run = read_run_files(folder)
     _write(folder / "report.html", render_html(run))
     _write(folder / "report.md", render_markdown(run))
+
+
+def write_check(file: Path, known: Mapping[str, Any]) -> None:
+    """Write the page of `bench check`: ``known`` holds what `bench.audit.Audit.to_dict` gives, and ``dataset``.
+
+    Raises:
+        RequestError: the file cannot be written.
+    """
+    from bench.report.files import check_files
+    from bench.report.html import render_check
+
+    text = render_check(check_files(known))
+    try:
+        _write(file, text)
+    except OSError as error:
+        raise RequestError(
+            f"--html must name a file that can be written, got {str(file)!r}: {error.strerror}."
+        ) from error

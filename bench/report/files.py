@@ -104,8 +104,41 @@ class Finding:
     code: str
     severity: str
     message: str
+    effect: str
+    advice: str
     columns: tuple[str, ...]
     evidence: Document
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnView:
+    """A feature's distribution, by bin from ``low`` to ``high`` or by ``levels``, and what it tells of the target."""
+
+    association: float | None
+    counts: tuple[int, ...]
+    low: str
+    high: str
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassView:
+    """A class: rows to learn from, their share, and in what they differ most."""
+
+    label: str
+    rows: int | None
+    share: float | None
+    trait: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overview:
+    """Features by name, and classes in their order, as the audit saw them."""
+
+    measure: str = ""
+    rows: int | None = None
+    columns: Mapping[str, ColumnView] = field(default_factory=dict)
+    classes: tuple[ClassView, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +179,7 @@ class RunFiles:
     data: DataCard
     board: Board
     audit: tuple[Finding, ...] | None = None
+    overview: Overview = field(default_factory=Overview)
     splits: SplitCard | None = None
     decisions: tuple[Decision, ...] | None = None
     trials: tuple[Trial, ...] = ()
@@ -231,8 +265,42 @@ def _finding(entry: Document) -> Finding:
         code=read.text(entry.get("code")),
         severity=read.text(entry.get("severity")) or "info",
         message=read.text(entry.get("message")),
+        effect=read.text(entry.get("effect")),
+        advice=read.text(entry.get("advice")),
         columns=read.texts(entry.get("columns")),
         evidence=read.mapping(entry.get("evidence")),
+    )
+
+
+def _findings(audit: object) -> tuple[Finding, ...] | None:
+    return None if audit is None else tuple(map(_finding, read.mappings(read.mapping(audit).get("findings"))))
+
+
+def _overview(audit: object) -> Overview:
+    content = read.mapping(read.mapping(audit).get("overview"))
+    return Overview(
+        measure=read.text(content.get("measure")),
+        rows=read.count(content.get("rows")),
+        columns={read.text(entry.get("name")): _column_view(entry) for entry in read.mappings(content.get("columns"))},
+        classes=tuple(
+            ClassView(
+                label=read.text(entry.get("label")),
+                rows=read.count(entry.get("rows")),
+                share=read.number(entry.get("share")),
+                trait=read.text(entry.get("trait")),
+            )
+            for entry in read.mappings(content.get("classes"))
+        ),
+    )
+
+
+def _column_view(entry: Document) -> ColumnView:
+    return ColumnView(
+        association=read.number(entry.get("association")),
+        counts=tuple(max(0, read.count(count) or 0) for count in read.sequence(entry.get("counts"))),
+        low=read.text(entry.get("low")),
+        high=read.text(entry.get("high")),
+        levels=read.texts(entry.get("levels")),
     )
 
 
@@ -283,7 +351,8 @@ def read_run_files(folder: Path) -> RunFiles:
         folder=read.clean(folder.name),
         data=data,
         board=_board(_needed(folder / "leaderboard.json"), data.metric),
-        audit=None if audit is None else tuple(map(_finding, read.mappings(read.mapping(audit).get("findings")))),
+        audit=_findings(audit),
+        overview=_overview(audit),
         splits=None if splits is None else _split_card(read.mapping(splits)),
         decisions=None if decisions is None else tuple(map(_decision, read.mappings(decisions))),
         trials=read_journal(folder / "journal.jsonl"),
@@ -291,3 +360,11 @@ def read_run_files(folder: Path) -> RunFiles:
         environment=read.mapping(read.read_json(folder / "environment.json")),
         analysis=read.mapping(read.read_json(folder / "analysis.json")),
     )
+
+
+def check_files(content: Document) -> RunFiles:
+    """What `bench check` knows, with ``dataset`` beside what ``audit.json`` holds, as the run that was not made."""
+    known = read.mapping(read.cleaned(content))
+    data = _data_card(read.mapping(known.get("dataset")))
+    board = _board({}, data.metric)
+    return RunFiles(folder="", data=data, board=board, audit=_findings(known), overview=_overview(known))

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from bench.report import read
-from bench.report.files import Row, RunFiles
+from bench.report.files import Finding, Row, RunFiles
 from bench.report.numbers import count_text, plural, score_text, seconds_text, share_text, value_text
 from bench.report.panels.setup import split_sentence
 from bench.report.verdict import (
@@ -48,6 +48,11 @@ def _problem(run: RunFiles) -> list[str]:
     return [escape(task_sentence(run)) + why]
 
 
+def _finding(one: Finding) -> str:
+    told = " ".join(filter(None, (one.message, one.effect, one.advice)))
+    return f"**{escape(one.severity)}** {_code(one.code)}: {escape(told)}"
+
+
 def _data(run: RunFiles) -> list[str]:
     data = run.data
     parts = [f"{escape(data.name)}, from {_code(data.source or 'an unnamed source')}."]
@@ -65,9 +70,7 @@ def _data(run: RunFiles) -> list[str]:
     elif not run.audit:
         parts.append("The audit found nothing to remark on.")
     else:
-        parts.append(
-            _bullets(f"**{escape(one.severity)}** {_code(one.code)}: {escape(one.message)}" for one in run.audit)
-        )
+        parts.append(_bullets(map(_finding, run.audit)))
     return parts
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bench.report.files import RunFiles
-from bench.report.panels import board, classification, data, models, regression, search, setup
+from bench.report.panels import board, classification, columns, data, models, regression, search, setup
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +35,16 @@ PANELS: tuple[Panel, ...] = (
     Panel(id="importance", title="Permutation importance", draw=models.importance),
     Panel(id="ensembles", title="Ensembles", draw=models.ensembles),
     Panel(id="space", title="Search space explored", draw=search.space),
-    Panel(id="columns", title="Columns", draw=data.columns),
+    Panel(id="target", title="Target", draw=data.target),
+    Panel(id="columns", title="Columns", draw=columns.overview),
     Panel(id="splits", title="Splits", draw=setup.splits),
     Panel(id="decisions", title="Decisions", draw=setup.decisions),
     Panel(id="settings", title="Settings and environment", draw=setup.settings),
+)
+
+#: Those of the page of `bench check`.
+CHECK_PANELS: tuple[Panel, ...] = (
+    Panel(id="audit", title="Findings", draw=data.audit),
+    Panel(id="target", title="Target", draw=data.target),
+    Panel(id="columns", title="Columns", draw=columns.overview),
 )

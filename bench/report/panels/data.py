@@ -1,4 +1,4 @@
-"""What is known about the data: the audit's findings, the target and the columns."""
+"""What is known about the data: the audit's findings and the target."""
 
 from collections import Counter
 
@@ -10,9 +10,8 @@ from bench.report.numbers import count_text, plural, share_text
 from bench.report.panels.parts import absent, charts, together
 from bench.report.template import render
 
-_MOST_COLUMNS = 200
 _MOST_CLASSES = 30
-_SEVERITIES = ("blocking", "warning", "info")
+SEVERITIES = ("blocking", "warning", "info")
 
 
 def audit(run: RunFiles) -> Markup:
@@ -21,10 +20,10 @@ def audit(run: RunFiles) -> Markup:
         return absent("This folder holds no audit.json: the run ended before the audit, or was made without one.")
     if not run.audit:
         return absent("The audit found nothing to remark on.")
-    order = {name: place for place, name in enumerate(_SEVERITIES)}
+    order = {name: place for place, name in enumerate(SEVERITIES)}
     found = sorted(run.audit, key=lambda finding: order.get(finding.severity, len(order)))
     counts = Counter(finding.severity for finding in found)
-    summary = ", ".join(f"{counts[name]} {name}" for name in _SEVERITIES if counts[name])
+    summary = ", ".join(f"{counts[name]} {name}" for name in SEVERITIES if counts[name])
     return render("audit", findings=found, summary=f"{plural(len(found), 'finding')}: {summary}.")
 
 
@@ -40,16 +39,8 @@ def _target_chart(data: DataCard) -> Markup:
     return charts(bars(f"Rows by class of {data.target}", items, note=note)) if items else Markup("")
 
 
-def columns(run: RunFiles) -> Markup:
-    """The target, then every column with its kind and why it was taken for that."""
-    data = run.data
-    kinds = Counter(column.kind for column in data.columns)
-    summary = ", ".join(f"{amount} {kind}" for kind, amount in kinds.most_common())
-    table = render(
-        "columns",
-        data=data,
-        columns=data.columns[:_MOST_COLUMNS],
-        left_out=len(data.columns) - _MOST_COLUMNS,
-        summary=f"{plural(len(data.columns), 'column')}: {summary}." if data.columns else "",
-    )
-    return together(_target_chart(data), table)
+def target(run: RunFiles) -> Markup:
+    """Quantiles, or classes with what sets each apart."""
+    classes = run.overview.classes[:_MOST_CLASSES]
+    shown = render("target", data=run.data, classes=classes, left_out=len(run.overview.classes) - len(classes))
+    return together(shown, _target_chart(run.data))
