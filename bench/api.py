@@ -55,7 +55,7 @@ def run(
     for name, value in settings.items():
         if isinstance(value, os.PathLike):
             settings[name] = os.fspath(value)
-        elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and not hasattr(value, "columns"):
             settings[name] = tuple(value)
     if budget is not None and not isinstance(budget, (str, int, float)):
         raise RequestError(f"budget must be a duration such as '60s' or seconds, got {budget!r}.")

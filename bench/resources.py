@@ -60,11 +60,14 @@ class Deadline:
         return self.left <= 0
 
 
-def shares(seconds: float | None, parts: int) -> Iterator[float]:
-    """Divide a time among so many parts: each gets an equal share of what is left; infinite without a limit."""
+def shares(seconds: float | None, parts: int, *, most: int | None = None) -> Iterator[float]:
+    """Divide a time among so many parts: each gets an equal share of what is left; infinite without a limit.
+
+    With ``most``, a share is no smaller than if only so many were left: the first go before the last.
+    """
     deadline = Deadline(seconds)
     for left in range(parts, 0, -1):
-        yield max(0.0, deadline.left) / left
+        yield max(0.0, deadline.left) / min(left, most or left)
 
 
 def _read_number(path: Path, field: int = 0) -> int | None:

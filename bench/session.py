@@ -145,10 +145,15 @@ def kind_of_test(task: Task, splits: Splits) -> str:
     return "sealed" if len(splits.test) else "none"
 
 
-def machine_notes(machine: Machine, spec: RunSpec) -> tuple[str, ...]:
-    """What was decided about resources and limits, with the options that overrule it."""
-    seed = f"Seed {spec.seed}; --seed sets another."
-    cpus = f"{machine.cpus} CPUs ({machine.cpus_why}), one a fit; --cpus sets fewer."
+def machine_notes(machine: Machine, spec: RunSpec, metric: str) -> tuple[str, ...]:
+    """What was decided about resources, limits and judgement, with the options that overrule it."""
     if spec.trials is not None:
-        return cpus, f"Stops after {spec.trials} candidates and is reproducible; --budget stops by the clock.", seed
-    return cpus, f"Stops {spec.budget:g} s after its start; --budget sets another time, --trials a count.", seed
+        limit = f"Stops after {spec.trials} candidates and is reproducible; --budget stops by the clock."
+    else:
+        limit = f"Stops {spec.budget:g} s after its start; --budget sets another time, --trials a count."
+    notes = (
+        f"{machine.cpus} CPUs ({machine.cpus_why}), one a fit; --cpus sets fewer.",
+        limit,
+        f"Seed {spec.seed}; --seed sets another.",
+    )
+    return notes if spec.metric else (*notes, f"Judged by {metric}, as is usual here; --metric sets another.")

@@ -151,7 +151,10 @@ def _check(content: Mapping[str, Any]) -> None:
     """Check single values and combinations."""
     for name in _TEXTS:
         if not isinstance(content.get(name, ""), str):
-            raise RequestError(f"--{name.replace('_', '-')} must be text, got {content[name]!r}. Put it in quotes.")
+            value, cure = repr(content[name]), "Put it in quotes"
+            if not isinstance(content[name], (int, float)):
+                value, cure = type(content[name]).__name__, "Pass a name or a path"
+            raise RequestError(f"--{name.replace('_', '-')} must be text, got {value}. {cure}.")
         if content.get(name) == "":
             raise RequestError(f"--{name.replace('_', '-')} must not be empty. Leave it out for its default.")
     for name in ("track", "offline"):

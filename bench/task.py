@@ -121,6 +121,8 @@ def make_task(
     wanted = metric or (card.metric if task in (None, card.task) else None)
     chosen = get_metric(wanted) if wanted else None
     kind, why = find_kind(train, task or card.task, chosen)
+    if task is None and card.task is not None:
+        why = f"{kind}, as the dataset's card says (--task overrules this)."
     chosen = chosen or default_metric(kind)
     fit_for(chosen, kind, dataset.name)
     check_classes(train, kind)

@@ -119,6 +119,12 @@ def test_result_is_reached_from_the_run(binary):
     assert found.leaderboard_by("accuracy").metric == "accuracy"
 
 
+@pytest.mark.parametrize("frame", [table("binary"), table("binary").to_pandas()], ids=["polars", "pandas"])
+def test_a_test_set_comes_as_a_file(frame):
+    with pytest.raises(RequestError, match=r"--test must be text, got DataFrame\. Pass a name or a path\."):
+        run(frame, test=frame)
+
+
 @pytest.mark.parametrize("made", [False, True])
 def test_folder_that_is_no_run_is_refused(tmp_path, made):
     if made:

@@ -180,3 +180,4 @@ def test_shares_leave_what_is_not_used_to_those_that_follow():
     assert next(parts) == pytest.approx(10.0, abs=0.1)
     assert list(shares(None, 3)) == [float("inf")] * 3
     assert list(shares(-1.0, 2)) == [0.0, 0.0]
+    assert list(shares(10.0, 9, most=4)) == pytest.approx([2.5] * 6 + [10 / 3, 5.0, 10.0], abs=0.1)

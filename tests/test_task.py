@@ -108,7 +108,9 @@ def test_positive_class_defaults_to_the_second_and_says_so() -> None:
 def test_card_decides_where_no_flag_does() -> None:
     card = replace(dataset(cycle(0, 1)), target="y", task="binary", positive_class="0", metric="accuracy")
     task = make_task(card)
-    assert (task.classes, task.metric.name, task.kind_why) == ((1, 0), "accuracy", "binary, as asked for.")
+    assert (task.classes, task.metric.name) == ((1, 0), "accuracy")
+    assert task.kind_why == "binary, as the dataset's card says (--task overrules this)."
+    assert make_task(card, task="binary").kind_why == "binary, as asked for."
     assert make_task(card, metric="roc_auc", positive_class="1").metric.name == "roc_auc"
     assert make_task(card, task="regression").metric.name == "rmse"
 
