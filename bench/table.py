@@ -16,6 +16,7 @@ from bench.kinds import Kind, is_unsupported
 from bench.readings import EPOCHS, Reading, count_as_moments, find_reading, keep_text, read_as, read_known, read_wanted
 from bench.values import to_moments, to_numbers
 
+C = TypeVar("C")
 T = TypeVar("T")
 
 # Strings are joined this many rows at a time: polars holds less than 4 GiB in one string.
@@ -106,7 +107,7 @@ def normalise(
     )
 
 
-def each(work: Callable[[pl.Series], T], columns: Sequence[pl.Series]) -> list[T]:
+def each(work: Callable[[C], T], columns: Sequence[C]) -> list[T]:
     """Do the same to every column, on as many threads as polars has."""
     if len(columns) < 2:
         return [work(column) for column in columns]

@@ -38,10 +38,12 @@ def looks_moment(sample: pl.Series) -> str:
 
 def read_moments(text: pl.Series, style: str) -> pl.Series:
     """Read text in a style as Datetime("us") in UTC without a zone; null where a value does not fit."""
+    if style == "iso":
+        return to_moments(text)
     text = text.str.strip_chars()
-    if style == "named month":
-        return to_moments(_year_first(_without_names(text), "day first"))
-    return to_moments(text if style == "iso" else _year_first(text, style))
+    return to_moments(
+        _year_first(_without_names(text), "day first") if style == "named month" else _year_first(text, style)
+    )
 
 
 def order(text: pl.Series) -> tuple[str, bool]:

@@ -19,10 +19,10 @@ from bench.sources.base import ReadOptions
 from bench.sources.dialect import Text, open_text, read_separator
 from bench.sources.encoding import read_as_utf8
 from bench.sources.plain import Plain, Read
-from bench.table import check_names, name_columns
+from bench.table import check_names, each, name_columns
 from bench.values import AMBIGUOUS, MISSING
 
-_BLOCK_BYTES = 2**26
+_BLOCK_BYTES = 2**24
 _HEAD_BYTES = 2**20
 _TOLD_LINES = 3
 _SAMPLED = 100
@@ -52,7 +52,7 @@ def _read(file: Plain, options: ReadOptions, separator: str | None) -> Read:
     if not len(fields[0]):
         raise DataError(f"{file.shown} holds a header and no rows.")
     names, renamed = name_columns(names)
-    columns = [pl.Series(name, pl.from_arrow(column)) for name, column in zip(names, fields, strict=True)]
+    columns = [pl.Series(name, column) for name, column in zip(names, each(pl.from_arrow, fields), strict=True)]
     columns, decimal = _without_decimal_commas(columns, text, options)
     return pl.DataFrame(columns), (*notes, *skipped, *decimal, *renamed)
 
