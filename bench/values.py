@@ -99,7 +99,7 @@ def _in_iso(text: pl.Series) -> pl.Series:
     """Spell dates and times of day, year first, with hyphens, a blank between the two and a numeric zone."""
     text = text.str.replace(r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)", "${1}-${2}-${3} ${4}:${5}:${6}")
     text = text.str.replace(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[T ]*", "${1}-${2}-${3} ").str.strip_chars_end()
-    text = text.str.replace(r"^(\d{4})[-/.](\d{1,2})$", "${1}-${2}-1")
+    text = text.str.replace(r"^(\d{4})[-/](\d{1,2})$", "${1}-${2}-1")
     text = text.str.replace(r"(\d) ?(?i:z|utc|gmt)$", "${1}+0000")
     text = text.str.replace(r"(:\d\d(?:\.\d+)?) ?([+-]\d\d)$", "${1}${2}00")
     return text.str.replace(r"(:\d\d(?:\.\d+)?) ([+-]\d\d:?\d\d)$", "${1}${2}").str.replace(

@@ -89,7 +89,8 @@ def read_wanted(series: pl.Series, kind: str) -> Read:
     if kind == "numeric":
         ways = ["number", *(f"number: {style}" for style in numbers.styles(_sample(series))), "clock", "span"]
     else:
-        ways = ["moment: iso", f"moment: {moments.order(series)[0]}", "moment: named month"]
+        counted = count_as_moments(numbers.read_plain(series))
+        ways = ["moment: iso", f"moment: {moments.order(series)[0]}", "moment: named month", counted]
     read = max((read_known(series, reading) for reading in ways), key=lambda read: read[0].count())
     return read if read[0].count() else keep_text(series)
 

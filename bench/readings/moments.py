@@ -8,7 +8,7 @@ import polars as pl
 
 from bench.values import to_moments
 
-_YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]|$)|^[12]\d{3}[-/.]\d{2}$|^[12]\d{7}T\d{6}"
+_YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]|$)|^[12]\d{3}[-/]\d{2}$|^[12]\d{7}T\d{6}"
 _YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})(,?[T ]+\d|$)"
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
