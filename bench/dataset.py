@@ -120,7 +120,7 @@ def load_dataset(
         RequestError: the reference is none of these, or a column that is named is not there.
         DataError: the table cannot be read or used as it is, or its values do not fit a kind that was asked for.
     """
-    options = options or ReadOptions()
+    options = replace(options or ReadOptions(), typed=like is None)
     name, raw = _read(reference, options, cache)
     said, by_card = (raw.card.read, raw.card.kinds) if raw.card else ({}, {})
     frame, notes = without_spelled(raw.frame, _with_settings(options, said).null)

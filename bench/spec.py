@@ -97,7 +97,8 @@ class RunSpec:
     @property
     def reading(self) -> ReadOptions:
         """How the data is to be read."""
-        return ReadOptions(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ReadOptions)})
+        names = FIELDS & {field.name for field in dataclasses.fields(ReadOptions)}
+        return ReadOptions(**{name: getattr(self, name) for name in names})
 
     @property
     def of_task(self) -> dict[str, Any]:

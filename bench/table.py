@@ -16,10 +16,9 @@ from bench.kinds import Kind, is_unsupported
 from bench.readings import EPOCHS, Reading, count_as_moments, find_reading, keep_text, read_as, read_known, read_wanted
 from bench.values import to_moments, to_numbers
 
+C = TypeVar("C")
 T = TypeVar("T")
 
-# Strings are joined this many rows at a time: polars holds less than 4 GiB in one string.
-_ROWS_A_JOIN = 100_000
 _LONGEST_NAME = 200
 _TYPE_NAMES: dict[type[pl.DataType], str] = {
     pl.Int64: "integer",
@@ -106,7 +105,7 @@ def normalise(
     )
 
 
-def each(work: Callable[[pl.Series], T], columns: Sequence[pl.Series]) -> list[T]:
+def each(work: Callable[[C], T], columns: Sequence[C]) -> list[T]:
     """Do the same to every column, on as many threads as polars has."""
     if len(columns) < 2:
         return [work(column) for column in columns]
@@ -172,10 +171,11 @@ def _hash_values(column: "hashlib._Hash", series: pl.Series) -> None:
     present = series.is_not_null().to_numpy()
     column.update(np.packbits(present, bitorder="little").tobytes())
     if series.dtype == pl.String:
-        filled = series.fill_null("")
-        column.update(filled.str.len_bytes().to_numpy().astype("<u4").tobytes())
-        for start in range(0, len(filled), _ROWS_A_JOIN):
-            column.update(filled.slice(start, _ROWS_A_JOIN).str.join("").item().encode())
+        text = series.fill_null("").rechunk().to_arrow()
+        _, offsets, content = text.buffers()
+        ends = np.frombuffer(offsets, dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+        column.update(np.diff(ends).astype("<u4").data)
+        column.update(memoryview(content)[ends[0] : ends[-1]])
     elif series.dtype == pl.Boolean:
         column.update(np.packbits(series.fill_null(False).to_numpy(), bitorder="little").tobytes())
     else:

@@ -12,6 +12,9 @@ AMBIGUOUS = ("None", "none", "-")
 
 _TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
+_LOOKED_AT = 1000
+# The first and the last microsecond of the years 1 to 9999, counted from 1970.
+_FIRST_MOMENT, _LAST_MOMENT = -62_135_596_800_000_000, 253_402_300_799_999_999
 # Tried in turn on what the ones before left; `_in_iso` comes after the first.
 _MOMENT_FORMATS = (
     *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z"),
@@ -21,8 +24,17 @@ _MOMENT_FORMATS = (
 
 def without_missing(series: pl.Series, spelled: tuple[str, ...] = MISSING) -> pl.Series:
     """Make null of the values of a text column that are spelled as missing; the other values stay as they are."""
-    missing = series.str.strip_chars().is_in(spelled)
+    if _repeats(series):
+        levels = series.unique()
+        missing = series.is_in(levels.filter(levels.str.strip_chars().is_in(spelled)))
+    else:
+        missing = series.str.strip_chars().is_in(spelled)
     return series.set(missing, None) if missing.any() else series
+
+
+def _repeats(series: pl.Series) -> bool:
+    """Whether a look at some values finds so few that it is faster to do things once a spelling."""
+    return series.gather_every(max(1, len(series) // _LOOKED_AT)).n_unique() < _LOOKED_AT // 4
 
 
 def to_numbers(series: pl.Series) -> pl.Series:
@@ -43,8 +55,11 @@ def to_booleans(series: pl.Series) -> pl.Series:
     """Read any column as booleans (true, yes, 1 and their kin); null where a value is none."""
     dtype = series.dtype
     if dtype == pl.String:
-        text = series.str.strip_chars().str.to_lowercase()
-    elif dtype.is_numeric():
+        levels = series.unique()
+        words = levels.str.strip_chars().str.to_lowercase()
+        true = series.is_in(levels.filter(words.is_in(_TRUE)))
+        return true.set(~series.is_in(levels.filter(words.is_in(_TRUE + _FALSE))), None)
+    if dtype.is_numeric():
         text = series.cast(pl.Float64).cast(pl.String)
     elif dtype in (pl.Boolean, pl.Null):
         return series.cast(pl.Boolean)
@@ -66,11 +81,10 @@ def to_moments(series: pl.Series) -> pl.Series:
         return _in_calendar(series.cast(pl.Datetime("us")))
     if dtype != pl.String:
         return _nothing(series, pl.Datetime("us"))
-    text = series.str.strip_chars()
-    moments = text.str.to_datetime(_MOMENT_FORMATS[0], strict=False, time_unit="us")
-    left = (moments.is_null() & text.is_not_null()).arg_true()
+    moments = series.str.to_datetime(_MOMENT_FORMATS[0], strict=False, time_unit="us")
+    left = (moments.is_null() & series.is_not_null()).arg_true()
     if len(left):
-        iso = _in_iso(text.gather(left))
+        iso = _in_iso(series.gather(left).str.strip_chars())
         for layout in _MOMENT_FORMATS:
             read = to_moments(iso.str.to_datetime(layout, strict=False, time_unit="us"))
             moments = moments.scatter(left, read)
@@ -85,7 +99,7 @@ def _in_iso(text: pl.Series) -> pl.Series:
     """Spell dates and times of day, year first, with hyphens, a blank between the two and a numeric zone."""
     text = text.str.replace(r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)", "${1}-${2}-${3} ${4}:${5}:${6}")
     text = text.str.replace(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[T ]*", "${1}-${2}-${3} ").str.strip_chars_end()
-    text = text.str.replace(r"^(\d{4})[-/.](\d{1,2})$", "${1}-${2}-1")
+    text = text.str.replace(r"^(\d{4})[-/](\d{1,2})$", "${1}-${2}-1")
     text = text.str.replace(r"(\d) ?(?i:z|utc|gmt)$", "${1}+0000")
     text = text.str.replace(r"(:\d\d(?:\.\d+)?) ?([+-]\d\d)$", "${1}${2}00")
     return text.str.replace(r"(:\d\d(?:\.\d+)?) ([+-]\d\d:?\d\d)$", "${1}${2}").str.replace(
@@ -95,7 +109,7 @@ def _in_iso(text: pl.Series) -> pl.Series:
 
 def _in_calendar(moments: pl.Series) -> pl.Series:
     """Make null of moments outside the years 1 to 9999, which most programs cannot show."""
-    outside = (moments.dt.year() < 1) | (moments.dt.year() > 9999)
+    outside = ~moments.to_physical().is_between(_FIRST_MOMENT, _LAST_MOMENT)
     return moments.set(outside, None) if outside.any() else moments
 
 

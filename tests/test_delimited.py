@@ -4,12 +4,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
+from bench.assumptions import reading_notes
 from bench.dataset import load_dataset
 from bench.errors import DataError, RequestError
 from bench.sources import delimited
 from bench.sources.base import ReadOptions
 from bench.sources.file import read_file
+from bench.table import normalise
 
 FRAME = pl.DataFrame(
     {"number": [index / 4 + 0.1 for index in range(40)], "colour": ["red", "green", None, "blue"] * 10}
@@ -330,3 +335,58 @@ def test_types_are_inferred_over_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n" + "1,2\n" * 5000 + "x,2.5\n" * 500)
     assert load_dataset(path).frame.dtypes == [pl.String, pl.Float64]
+
+
+def _loaded(path: Path, *, typed: bool) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    frame, notes = read_file(path, ReadOptions(typed=typed))
+    normal = normalise(frame)
+    return normal.frame, (*notes, *reading_notes(normal.readings))
+
+
+ODD_FRACTIONS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False, width=64).map(str),
+    st.sampled_from(
+        [
+            *("", " ", " 1.5", "1.5 ", "+1.5", "-0.0", ".5", "5.", "1e5", "1E-400", "1e400", "1_0", "0x1F", "0x1p3"),
+            *("1.5f", "007", "00.5", "NaN", "nan", "inf", "-Infinity", "NA", "-", "?", "x", "1,5", '"1.5"'),
+            *("12345678901234567890",),
+        ]
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=st.lists(ODD_FRACTIONS, min_size=1, max_size=4),
+    places=st.lists(st.integers(0, 2999), min_size=4, max_size=4),
+)
+def test_fractions_parsed_as_such_are_what_their_text_would_be_read_as(
+    tmp_path: Path, values: list[str], places: list[int]
+) -> None:
+    path = tmp_path / "table.csv"
+    column = [f"{n / 7:.{n % 9}f}" for n in range(3000)]
+    for place, value in zip(places, values, strict=False):
+        column[place] = value
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "_HEAD_BYTES", 2000)
+        path.write_text("a;b\n" + "".join(f"{value};k{n % 3}\n" for n, value in enumerate(column)))
+        typed, text = _loaded(path, typed=True), _loaded(path, typed=False)
+    assert_frame_equal(typed[0], text[0], check_exact=True)
+    assert typed[1] == text[1]
+
+
+def test_fractions_are_parsed_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_HEAD_BYTES", 2000)
+    path = tmp_path / "table.csv"
+    path.write_text("a,b,c\n" + "".join(f"{n / 8},{n},0{n}.5\n" for n in range(3000)) + ",,\n")
+    frame, _ = read_file(path, ReadOptions(typed=True))
+    assert frame.dtypes == [pl.Float64, pl.String, pl.Float64]
+    assert frame["a"].null_count() == 1
+    assert read_file(path, ReadOptions())[0].dtypes == [pl.String] * 3
+
+
+def test_rows_that_fill_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 1000)
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + f"1.5,{'x' * 3000}\n" * 40)
+    assert read_file(path, ReadOptions())[0].shape == (40, 2)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from bench.readings import moments, numbers, spans
-from bench.values import AMBIGUOUS, MISSING, to_booleans
+from bench.values import AMBIGUOUS, MISSING, to_booleans, without_missing
 
 #: A column is read as something else than text when this share of its values can be; the others become missing.
 READABLE_SHARE = 0.95
@@ -89,7 +89,8 @@ def read_wanted(series: pl.Series, kind: str) -> Read:
     if kind == "numeric":
         ways = ["number", *(f"number: {style}" for style in numbers.styles(_sample(series))), "clock", "span"]
     else:
-        ways = ["moment: iso", f"moment: {moments.order(series)[0]}", "moment: named month"]
+        counted = count_as_moments(numbers.read_plain(series))
+        ways = ["moment: iso", f"moment: {moments.order(series)[0]}", "moment: named month", counted]
     read = max((read_known(series, reading) for reading in ways), key=lambda read: read[0].count())
     return read if read[0].count() else keep_text(series)
 
@@ -107,10 +108,8 @@ def count_as_moments(series: pl.Series) -> str:
 
 def keep_text(series: pl.Series) -> Read:
     """Keep text as it is but for what is spelled as missing."""
-    missing = series.str.strip_chars().is_in(MISSING)
-    if not missing.any():
-        return series, Reading()
-    return series.set(missing, None), Reading(spelled=_count(series.filter(missing).str.strip_chars()))
+    kept = without_missing(series)
+    return kept, Reading(spelled=_unread(series, kept))
 
 
 def _sample(series: pl.Series) -> pl.Series:

@@ -8,7 +8,7 @@ import polars as pl
 
 from bench.values import to_moments
 
-_YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]|$)|^[12]\d{3}[-/.]\d{2}$|^[12]\d{7}T\d{6}"
+_YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]|$)|^[12]\d{3}[-/]\d{2}$|^[12]\d{7}T\d{6}"
 _YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})(,?[T ]+\d|$)"
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -38,10 +38,12 @@ def looks_moment(sample: pl.Series) -> str:
 
 def read_moments(text: pl.Series, style: str) -> pl.Series:
     """Read text in a style as Datetime("us") in UTC without a zone; null where a value does not fit."""
+    if style == "iso":
+        return to_moments(text)
     text = text.str.strip_chars()
-    if style == "named month":
-        return to_moments(_year_first(_without_names(text), "day first"))
-    return to_moments(text if style == "iso" else _year_first(text, style))
+    return to_moments(
+        _year_first(_without_names(text), "day first") if style == "named month" else _year_first(text, style)
+    )
 
 
 def order(text: pl.Series) -> tuple[str, bool]:

@@ -19,6 +19,7 @@ class ReadOptions:
     ``sep``, ``encoding`` and ``decimal`` are of delimited text, as is ``bad_lines``: whether lines with too many or too
     few fields are an error or left out. ``null`` lists further spellings of a missing value, ``query`` is of databases,
     and ``offline`` forbids to ask any other machine for what is not in the cache.
+    ``typed`` lets a source of text read columns as numbers that `bench.readings` would read as the same numbers.
     """
 
     sep: str | None = None
@@ -28,6 +29,7 @@ class ReadOptions:
     bad_lines: BadLines = "error"
     query: str | None = None
     offline: bool = False
+    typed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ import csv
 import itertools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -19,10 +19,11 @@ from bench.sources.base import ReadOptions
 from bench.sources.dialect import Text, open_text, read_separator
 from bench.sources.encoding import read_as_utf8
 from bench.sources.plain import Plain, Read
-from bench.table import check_names, name_columns
+from bench.table import check_names, each, name_columns
 from bench.values import AMBIGUOUS, MISSING
 
-_BLOCK_BYTES = 2**26
+# Small blocks stay in the processor's cache; a row must fit into one.
+_BLOCK_BYTES, _LARGE_BLOCK_BYTES = 2**22, 2**26
 _HEAD_BYTES = 2**20
 _TOLD_LINES = 3
 _SAMPLED = 100
@@ -52,13 +53,41 @@ def _read(file: Plain, options: ReadOptions, separator: str | None) -> Read:
     if not len(fields[0]):
         raise DataError(f"{file.shown} holds a header and no rows.")
     names, renamed = name_columns(names)
-    columns = [pl.Series(name, pl.from_arrow(column)) for name, column in zip(names, fields, strict=True)]
+    columns = [pl.Series(name, column) for name, column in zip(names, each(pl.from_arrow, fields), strict=True)]
     columns, decimal = _without_decimal_commas(columns, text, options)
     return pl.DataFrame(columns), (*notes, *skipped, *decimal, *renamed)
 
 
 def _parse(text: Text, options: ReadOptions) -> tuple[list[str], list[Any], tuple[str, ...]]:
-    """Parse all fields as text; return the names, which may repeat, the pyarrow columns, and what was left out."""
+    """Parse all fields; return the names, which may repeat, the pyarrow columns, and what was left out."""
+    import pyarrow
+
+    quoted = text.content.find(b'"', text.start) >= 0
+    try:
+        read = _fractions_typed(text, quoted) if options.typed and not options.null else None
+        table, wrong = read or _cut(text, text.view, quoted)
+        names = list(table.column_names)
+    except pyarrow.ArrowInvalid as error:
+        raise _explain(text, str(error)) from None
+    if quoted and ((wrong and options.bad_lines == "skip") or not _ends_closed(text, table)):
+        _read_through(text)
+    skipped = _told(text, len(names), wrong, len(table), options) if wrong else ()
+    return names, table.columns, skipped
+
+
+def _cut(text: Text, view: Any, quoted: bool, fractions: Sequence[str] = ()) -> tuple[Any, int]:
+    """Parse a part of a text, all but ``fractions`` as text; return a pyarrow table and the number of faulty rows."""
+    import pyarrow
+
+    try:
+        return _cut_in_blocks(text, view, quoted, fractions, _BLOCK_BYTES)
+    except pyarrow.ArrowInvalid as error:
+        if "straddling" not in str(error):  # pyarrow's word for a row that does not fit into a block
+            raise
+    return _cut_in_blocks(text, view, quoted, fractions, _LARGE_BLOCK_BYTES)
+
+
+def _cut_in_blocks(text: Text, view: Any, quoted: bool, fractions: Sequence[str], size: int) -> tuple[Any, int]:
     import pyarrow
     from pyarrow import csv as arrow_csv
 
@@ -68,28 +97,55 @@ def _parse(text: Text, options: ReadOptions) -> tuple[list[str], list[Any], tupl
         next(bad)  # in one step, as several threads call this
         return "skip"
 
-    quoted = text.content.find(b'"', text.start) >= 0
+    table = arrow_csv.read_csv(
+        pyarrow.py_buffer(view),
+        read_options=arrow_csv.ReadOptions(block_size=size, column_names=text.header),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=text.delimiter,
+            escape_char=text.escape or False,
+            newlines_in_values=quoted,
+            ignore_empty_lines=text.width != 1,  # in a single column, a blank line is a missing value
+            invalid_row_handler=refuse,
+        ),
+        convert_options=arrow_csv.ConvertOptions(
+            default_column_type=pyarrow.string(),
+            strings_can_be_null=False,
+            column_types=dict.fromkeys(fractions, pyarrow.float64()),
+            null_values=[""],
+        ),
+    )
+    return table, next(bad)
+
+
+def _fractions_typed(text: Text, quoted: bool) -> tuple[Any, int] | None:
+    """Parse columns of plain fractions as numbers, which spares their text; None unless all their values are such.
+
+    The outcome is what `bench.readings` makes of the text: only columns whose first lines hold fractions are taken, and
+    what pyarrow reads as no finite number, or not at all, is left to the readings.
+    """
+    import pyarrow
+    import pyarrow.compute
+
+    end = text.content.rfind(b"\n", text.start, text.start + _HEAD_BYTES)
+    if quoted or len(text.view) < 2 * _HEAD_BYTES or end < 0:
+        return None
+    head, _ = _cut(text, text.view[: end - text.start], quoted)
+    if len(set(head.column_names)) < head.num_columns:
+        return None
+    fractions = [name for name, column in zip(head.column_names, head.columns, strict=True) if _are_fractions(column)]
     try:
-        table = arrow_csv.read_csv(
-            pyarrow.py_buffer(text.view),
-            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=text.header),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=text.delimiter,
-                escape_char=text.escape or False,
-                newlines_in_values=quoted,
-                ignore_empty_lines=text.width != 1,  # in a single column, a blank line is a missing value
-                invalid_row_handler=refuse,
-            ),
-            convert_options=arrow_csv.ConvertOptions(default_column_type=pyarrow.string(), strings_can_be_null=False),
-        )
-        names = list(table.column_names)
-    except pyarrow.ArrowInvalid as error:
-        raise _explain(text, str(error)) from None
-    wrong = next(bad)
-    if quoted and ((wrong and options.bad_lines == "skip") or not _ends_closed(text, table)):
-        _read_through(text)
-    skipped = _told(text, len(names), wrong, len(table), options) if wrong else ()
-    return names, table.columns, skipped
+        table, wrong = _cut(text, text.view, quoted, fractions)
+    except pyarrow.ArrowInvalid:
+        return None
+    finite = (pyarrow.compute.all(pyarrow.compute.is_finite(table.column(name))).as_py() for name in fractions)
+    return (table, wrong) if all(known is not False for known in finite) else None
+
+
+def _are_fractions(column: Any) -> bool:
+    """Whether text holds numbers alone, and not whole ones alone, which may be names."""
+    values = pl.Series(pl.from_arrow(column))
+    numbers = values.filter(values != "").cast(pl.Float64, strict=False)
+    return numbers.null_count() == 0 and bool(values.str.contains(r"^-?\d+\.\d").any())
 
 
 def _explain(text: Text, error: str) -> DataError:

@@ -4,7 +4,8 @@
 
 The csv has 20 columns: floats, whole numbers, short categories, a date and two booleans, some with gaps. Both sides run
 in this process, with as many threads as polars has, in turn; the shortest of all times counts, since whatever else the
-machine does only adds. The limit is twice the time of polars.
+machine does only adds. The limit is twice the time of polars. CPU seconds stand beside, as a busy machine changes them
+less.
 """
 
 import argparse
@@ -46,18 +47,26 @@ def make_table(rows: int) -> pl.DataFrame:
     return frame.with_columns(pl.when(gaps).then(None).otherwise(pl.col(name)).alias(name) for name in with_gaps)
 
 
-def timed(seconds: dict[str, list[float]], phase: str, work: Callable[[], T]) -> T:
-    """Do something and note how long it took."""
-    begun = time.perf_counter()
+Times = dict[str, list[tuple[float, float]]]
+
+
+def timed(seconds: Times, phase: str, work: Callable[[], T]) -> T:
+    """Do something and note how long it took: by the wall clock, and of all CPUs."""
+    wall, cpu = time.perf_counter(), time.process_time()
     result = work()
-    seconds.setdefault(phase, []).append(time.perf_counter() - begun)
+    seconds.setdefault(phase, []).append((time.perf_counter() - wall, time.process_time() - cpu))
     return result
 
 
-def once(path: Path, seconds: dict[str, list[float]]) -> None:
+def shortest(times: list[tuple[float, float]]) -> tuple[float, float]:
+    """The shortest time by either clock."""
+    return min(wall for wall, _ in times), min(cpu for _, cpu in times)
+
+
+def once(path: Path, seconds: Times) -> None:
     """Time polars, the phases one by one, and all of them together."""
     timed(seconds, "polars", lambda: pl.read_csv(path))
-    frame = timed(seconds, "read", lambda: read_file(str(path), ReadOptions()))[0]
+    frame = timed(seconds, "read", lambda: read_file(str(path), ReadOptions(typed=True)))[0]
     normal = timed(seconds, "normalise", lambda: normalise(frame))
     timed(seconds, "kinds", lambda: each(infer_column, normal.frame.get_columns()))
     timed(seconds, "fingerprint", lambda: fingerprint(normal.frame))
@@ -70,17 +79,19 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--times", type=int, default=5)
     arguments = parser.parse_args()
-    seconds: dict[str, list[float]] = {}
+    seconds: Times = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         make_table(arguments.rows).write_csv(path)
         print(f"{arguments.rows:,} rows, {path.stat().st_size / 2**20:.0f} MiB, {pl.thread_pool_size()} threads")
         for _ in range(arguments.times):
             once(path, seconds)
-    alone = min(seconds["polars"])
+    alone = shortest(seconds["polars"])
     for phase, taken in seconds.items():
-        print(f"{phase:12} {min(taken):6.2f} s  {min(taken) / alone:5.2f} times polars")
-    ratio = min(seconds["all"]) / alone
+        wall, cpu = shortest(taken)
+        ratios = f"{wall / alone[0]:5.2f} times polars, CPU {cpu / alone[1]:5.2f} times"
+        print(f"{phase:12} {wall:6.2f} s, CPU {cpu:6.2f} s  {ratios}")
+    ratio = shortest(seconds["all"])[0] / alone[0]
     print(json.dumps({"ratio": ratio, "limit": LIMIT, "met": ratio <= LIMIT}))
 
 
