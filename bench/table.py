@@ -162,7 +162,8 @@ def fingerprint(frame: pl.DataFrame) -> str:
 
 
 def _hash_values(whole: "hashlib._Hash", series: pl.Series) -> None:
-    present = series.is_not_null().to_numpy()
+    has_gaps = series.null_count() > 0
+    present = series.is_not_null().to_numpy() if has_gaps else np.ones(len(series), dtype=bool)
     whole.update(np.packbits(present, bitorder="little").tobytes())
     if series.dtype == pl.String:
         filled = series.fill_null("")
@@ -172,6 +173,6 @@ def _hash_values(whole: "hashlib._Hash", series: pl.Series) -> None:
     elif series.dtype == pl.Boolean:
         whole.update(np.packbits(series.fill_null(False).to_numpy(), bitorder="little").tobytes())
     else:
-        values = series.to_physical().fill_null(0).to_numpy()
+        values = (series.to_physical().fill_null(0) if has_gaps else series.to_physical()).to_numpy()
         little = "<f8" if series.dtype == pl.Float64 else "<i8"
         whole.update(np.ascontiguousarray(values, dtype=little).data)

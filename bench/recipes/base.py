@@ -10,7 +10,7 @@ import polars as pl
 from bench.dataset import Schema
 from bench.metric import Array, TaskKind
 
-#: Name -> module below ``bench.recipes`` that defines ``RECIPE``, a class.
+#: Recipes of features; each is a module below ``bench.recipes`` that defines ``RECIPE``, a class, as is ``blank``.
 RECIPES = ("linear", "nets", "trees")
 
 
