@@ -10,7 +10,7 @@ from bench.spec import RunSpec
 BATCH = 4
 _RESERVE_SHARE = 0.1
 _RESERVE_SECONDS = (8.0, 45.0)
-_RESERVE_PER_MILLION_CELLS = 2.0
+_RESERVE_PER_MILLION_CELLS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

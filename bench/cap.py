@@ -9,7 +9,7 @@ from bench.identity import seed_for
 from bench.metric import Array, TaskKind
 
 #: Rows to learn from, at most; fewer of wide tables, so that as many cells are left, but never less than the least.
-MOST_ROWS = 1_000_000
+MOST_ROWS = 500_000
 MOST_CELLS = 50_000_000
 LEAST_ROWS = 1_000
 #: A sealed test of so many rows tells scores apart better than anybody needs.

@@ -95,7 +95,7 @@ class Family:
     name: str
     summary: str
     tasks: frozenset[TaskKind]
-    recipe: Literal["trees", "linear", "nets"]
+    recipe: Literal["trees", "linear", "nets", "blank"]
     build: Callable[[Settings], Estimator]
     load: Callable[[Path], Estimator]
     libraries: tuple[str, ...]

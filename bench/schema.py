@@ -84,6 +84,8 @@ def _coerce_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[s
     kind = column.kind
     if kind not in _READERS:
         raise DataError(f"column {series.name!r} is {kind} and cannot be a feature. Leave it out of the schema.")
+    if kind == "numeric" and _is_plain(series):
+        return series, []
     dtype, read = _READERS[kind]
     if series.dtype in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
@@ -110,6 +112,14 @@ def _without_extremes(series: pl.Series) -> tuple[pl.Series, list[str]]:
     if greatest > _FLOAT32_MAX:
         notes.append(f"column {series.name!r}: numbers up to {greatest:.1e} are cut to {_FLOAT32_MAX:.1e} for models")
     return series, notes
+
+
+def _is_plain(series: pl.Series) -> bool:
+    """Whether a column holds nothing but numbers that float32 can hold; quick, and without a copy."""
+    if series.dtype != pl.Float64 or series.null_count() or not len(series):
+        return False
+    values = series.to_numpy()
+    return bool(values.min() >= -_FLOAT32_MAX and values.max() <= _FLOAT32_MAX)  # NaN is neither
 
 
 def _note_failures(series: pl.Series, result: pl.Series, kind: Kind) -> list[str]:

@@ -23,7 +23,8 @@ from bench.proposals import Proposals
 from bench.stats import probability_worse
 from bench.trial import FoldResult, Status, TrialResult
 
-#: What a baseline may take a fold once the search's time is over: even the shortest run has something to report.
+#: What a baseline may take a fold once the search's time is over: even the shortest run has something to report. The
+#: first to be through may take what the whole command has left, since tables are large whose encoding alone takes long.
 _BASELINE_SECONDS = 3.0
 _LEAST_SECONDS = 0.5
 #: Probability of being worse than the family's best above which a candidate is given up.
@@ -180,7 +181,8 @@ class Search:
             return None
         left = self._plan.search.left
         if entry.candidate.origin == "baseline":
-            return max(left, _BASELINE_SECONDS)
+            is_first = entry is self._open[0] and not self._has_result
+            return max(left, _BASELINE_SECONDS, self._plan.total.left if is_first else 0.0)
         return left if entry.results else min(left, self._first_fold_seconds(entry.candidate.family))
 
     def _first_fold_seconds(self, family: str) -> float:
@@ -242,8 +244,13 @@ class Search:
     def _over(self) -> bool:
         """Whether it is too late for another candidate; baselines go on until one of them is through."""
         if self._proposals.baseline_is_next:
-            return self._plan.total.passed and any(result.status == "ok" for _, result in self._closed)
+            return self._plan.total.passed and self._has_result
         return self._plan.search.left < _LEAST_SECONDS
+
+    @property
+    def _has_result(self) -> bool:
+        """Whether there is something to report."""
+        return any(result.status == "ok" for _, result in self._closed)
 
     def _open_next(self) -> _Open | None:
         """Open the next proposal."""

@@ -168,7 +168,8 @@ def _digest(series: pl.Series) -> bytes:
 
 
 def _hash_values(column: "hashlib._Hash", series: pl.Series) -> None:
-    present = series.is_not_null().to_numpy()
+    has_gaps = series.null_count() > 0
+    present = series.is_not_null().to_numpy() if has_gaps else np.ones(len(series), dtype=bool)
     column.update(np.packbits(present, bitorder="little").tobytes())
     if series.dtype == pl.String:
         text = series.fill_null("").rechunk().to_arrow()
@@ -179,6 +180,6 @@ def _hash_values(column: "hashlib._Hash", series: pl.Series) -> None:
     elif series.dtype == pl.Boolean:
         column.update(np.packbits(series.fill_null(False).to_numpy(), bitorder="little").tobytes())
     else:
-        values = series.to_physical().fill_null(0).to_numpy()
+        values = (series.to_physical().fill_null(0) if has_gaps else series.to_physical()).to_numpy()
         little = "<f8" if series.dtype == pl.Float64 else "<i8"
         column.update(np.ascontiguousarray(values, dtype=little).data)

@@ -133,7 +133,6 @@ def make_task(
     ys = [_y(part, kind, labels) for part in parts]
     for y in ys:
         chosen.check_target(y)
-    chosen.probe(ys[0], kind, classes)
     schema = _schema(dataset, [name, *division.columns])
     groups, time_of = (read(train.table, train.rows) for read in (division.groups, division.moments))
     divided = None if division.given is None else narrowed(division.given, train.rows)
@@ -141,6 +140,7 @@ def make_task(
     coerced = [schema.coerce(_features(part, schema, part.rows[rows])) for part, rows in zip(parts, kept, strict=True)]
     y = np.concatenate([values[rows] for values, rows in zip(ys, kept, strict=True)])
     n_train = len(kept[0])
+    chosen.probe(y[:n_train], kind, classes)
     distance, told = division.distance(dataset.frame)
     large = (_large_note(y),) if kind == "regression" and np.abs(y).max() > 1e30 else ()
 

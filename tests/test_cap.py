@@ -11,11 +11,11 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize(
     ("columns", "asked", "cap"),
     [
-        (20, {}, Cap(rows=1_000_000, sealed=100_000, given=250_000)),
+        (20, {}, Cap(rows=500_000, sealed=100_000, given=125_000)),
         (500, {}, Cap(rows=100_000, sealed=25_000, given=25_000)),
         (100_000, {}, Cap(rows=1_000, sealed=250, given=250)),
         (20, {"max_rows": 3_000_000}, Cap(rows=3_000_000, sealed=100_000, given=750_000)),
-        (20, {"test_size": 0.5}, Cap(rows=1_000_000, sealed=1_000_000, given=250_000)),
+        (20, {"test_size": 0.5}, Cap(rows=500_000, sealed=500_000, given=125_000)),
         (20, {"test_size": 0.0, "max_rows": 100}, Cap(rows=100, sealed=0, given=25)),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import QuantileTransformer
 
-from bench.dataset import Column, Kind, Schema
+from bench.dataset import Column, Kind, Schema, load_dataset
 from bench.errors import DataError
 from bench.recipes import RECIPES, Encoded, load_recipe, make_recipe, recipe_version
 from bench.recipes.feature import Feature
@@ -439,3 +439,12 @@ def test_a_damaged_recipe_is_refused(file: str, damage: str, frame: pl.DataFrame
         (tmp_path / file).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"must hold a whole recipe \(recipe\.json, recipe\.npz\)"):
         load_recipe("linear", tmp_path)
+
+
+def test_blank_reads_nothing(tmp_path):
+    frame = pl.DataFrame({"a": [1.0, None, 3.0], "b": ["x", "y", None]})
+    schema = load_dataset(pl.concat([frame] * 10)).schema()
+    recipe = make_recipe("blank", schema, "regression", 0)
+    assert recipe.fit_transform(frame, np.arange(3.0)).values.tolist() == [[0.0]] * 3
+    recipe.save(tmp_path)
+    assert load_recipe("blank", tmp_path).transform(frame[:2]).values.tolist() == [[0.0]] * 2

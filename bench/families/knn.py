@@ -63,4 +63,5 @@ FAMILY = Family(
     imports=("sklearn.neighbors",),
     order=40,
     baseline=True,
+    max_rows=200_000,
 )

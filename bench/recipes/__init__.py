@@ -1,7 +1,8 @@
 """Recipes: encodings fitted on training rows only, one a kind of model.
 
 ``trees`` keeps categories as codes and missing values as NaN; ``linear`` gives scaled numbers without gaps; ``nets``
-gives scaled numbers and category codes with a slot for what was never seen. Whatever the recipe, the outcome is one
+gives scaled numbers and category codes with a slot for what was never seen; ``blank`` is for models that look at no
+feature. Whatever the recipe, the outcome is one
 dense array, so that it can be shared between processes as a memory-mapped file.
 """
 

@@ -11,7 +11,7 @@ from bench.dataset import Schema
 from bench.metric import Array, TaskKind
 from bench.recipes.features import Features
 
-#: Name -> module below ``bench.recipes`` that defines ``RECIPE``, a class.
+#: Recipes of features; each is a module below ``bench.recipes`` that defines ``RECIPE``, a class, as is ``blank``.
 RECIPES = ("linear", "nets", "trees")
 
 
