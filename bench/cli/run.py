@@ -62,6 +62,7 @@ def run(
     from bench.cli.show import print_board, print_outcome
     from bench.cli.terminal import progress_for
     from bench.cli.tools import process_seconds
+    from bench.secrets import redacted
     from bench.session import Clock
     from bench.spec import FIELDS, make_spec, read_config
     from bench.start import execute
@@ -80,7 +81,7 @@ def run(
             progress=progress,
             stop=interrupts.stop,
             clock=Clock(before=process_seconds()),
-            command=shlex.join(["bench", *sys.argv[1:]]),
+            command=shlex.join(["bench", *map(redacted, sys.argv[1:])]),
         )
     print_board(finished.board, as_json=json)
     if not quiet:
