@@ -18,6 +18,7 @@ from bench.errors import DataError, RequestError, nearest
 from bench.identity import file_digest
 from bench.kinds import USABLE, Column, Kind, infer_column
 from bench.schema import Schema
+from bench.secrets import redacted
 from bench.sources import read_source, scheme_of
 from bench.sources.base import GivenSplits, Raw, ReadOptions
 from bench.sources.builtin import read_builtin
@@ -114,7 +115,7 @@ def _read(reference: Any, options: ReadOptions, cache: Path | None) -> tuple[str
         return card.name, _from_card(card, options, cache)
     if scheme_of(text):
         raw = read_source(text, options)
-        return raw.card.name if raw.card else _short_name(raw.source), raw
+        return raw.card.name if raw.card else raw.name or _short_name(raw.source), raw
     path = Path(text)
     if not _is_path(path, text):
         raise unknown_dataset(text)
@@ -129,12 +130,14 @@ def _short_name(source: str) -> str:
 
 
 def to_frame(rows: "str | Path | pl.DataFrame | pandas.DataFrame") -> pl.DataFrame:
-    """Read rows to predict: a file or a frame, however few; missing values and types are made alike as in training.
+    """Read rows to predict: a file, an address or a frame, however few; values and types are made alike as in training.
 
     Raises:
         RequestError: they come as something else.
         DataError: the file cannot be read.
     """
+    if isinstance(rows, str) and scheme_of(rows):
+        return normalise(read_source(rows, ReadOptions()).frame)[0]
     if isinstance(rows, (str, os.PathLike)):
         return normalise(read_file(Path(rows))[0])[0]
     if isinstance(rows, pl.DataFrame):
@@ -216,7 +219,7 @@ def _dataset(name: str, raw: Raw, kinds: Mapping[str, str], drop: Sequence[str])
     skipped = [f"column {column.name!r} is skipped: {column.why}" for column in columns if column.kind == "unsupported"]
     return Dataset(
         name=name,
-        source=raw.source,
+        source=redacted(raw.source),
         frame=frame,
         columns=columns,
         fingerprint=fingerprint(frame),

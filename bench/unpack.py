@@ -4,6 +4,7 @@ import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench.dataset import FRAME, Dataset, load_dataset
 from bench.errors import DataError, RequestError, choices, nearest
@@ -70,7 +71,7 @@ def _problem(folder: Path) -> Problem:
     """Make the run's problem again from its request, its data and its splits."""
     spec: RunSpec = make_spec(**read_config(folder / "spec.yaml"))
     dataset = _data(folder, spec)
-    test = load_dataset(spec.test) if spec.test else None
+    test = load_dataset(spec.test, **_reading(spec)) if spec.test else None
     asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
     task = make_task(dataset, test=test, **asked)
     splits = load_splits(folder / "splits.npz")
@@ -79,13 +80,17 @@ def _problem(folder: Path) -> Problem:
     )
 
 
+def _reading(spec: RunSpec) -> dict[str, Any]:
+    return {"options": spec.reading, "kinds": spec.kinds, "drop": spec.drop}
+
+
 def _data(folder: Path, spec: RunSpec) -> Dataset:
     """Read the run's data again."""
     hint = "It is needed to fit a model again that was not kept."
     if spec.dataset == FRAME:
         raise DataError(f"the run's data was a frame, which is not stored with it. {hint}")
     try:
-        dataset = load_dataset(spec.dataset)
+        dataset = load_dataset(spec.dataset, **_reading(spec))
     except (DataError, RequestError) as error:
         raise DataError(f"the run's data must be where it was, {spec.dataset!r}, but {error} {hint}") from error
     if dataset.fingerprint != read_json(folder / "dataset.json")["fingerprint"]:
