@@ -9,7 +9,7 @@ from bench.cli import options
 
 def check(
     context: typer.Context,
-    data: Annotated[str, typer.Argument(help="File, built-in or card.")],
+    data: Annotated[str, typer.Argument(help="File, address (https, s3, sqlite, ...), built-in or card.")],
     target: Annotated[str | None, typer.Option(help="Column to predict. [default: the card's]")] = None,
     task: Annotated[str | None, typer.Option(help="binary, multiclass or regression. [default: inferred]")] = None,
     kind: options.Kind = None,

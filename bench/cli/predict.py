@@ -9,7 +9,7 @@ import typer
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
-    data: Annotated[str, typer.Argument(help="File with the rows to predict.")],
+    data: Annotated[str, typer.Argument(help="File or address with the rows to predict.")],
     output: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .jsonl.")],
     model: Annotated[str | None, typer.Option(help="Row of the board to predict with. [default: the first]")] = None,
 ) -> None:

@@ -14,7 +14,7 @@ Text = str | None
 
 def run(
     context: typer.Context,
-    dataset: Annotated[Text, typer.Option(help="File, built-in or card; `bench list datasets` shows names.")] = None,
+    dataset: Annotated[Text, typer.Option(help="File, address (https, s3, sqlite, ...), built-in or card.")] = None,
     target: Annotated[Text, typer.Option(help="Column to predict. [default: the card's]")] = None,
     metric: Annotated[Text, typer.Option(help="Metric that orders the board, or module:function.")] = None,
     task: Annotated[Text, typer.Option(help="binary, multiclass or regression. [default: inferred]")] = None,

@@ -46,14 +46,15 @@ def fetch(url: str, file: Path, known: Facts | None) -> Facts | None:
     Raises:
         DataError: there is no such file, it may not be read, or it cannot be had whole.
     """
-    for pause in (*_PAUSES, None):
+    for pause in _PAUSES:
         try:
             return _attempt(url, file, known)
         except _PassingError as error:
-            if pause is None:
-                raise _failed(url, f"{error}, {len(_PAUSES) + 1} times. Try again later.") from None
             time.sleep(min(max(pause, error.pause), _LONGEST_PAUSE))
-    raise AssertionError("the last attempt returns or raises")
+    try:
+        return _attempt(url, file, known)
+    except _PassingError as error:
+        raise _failed(url, f"{error}, {len(_PAUSES) + 1} times. Try again later.") from None
 
 
 def _failed(url: str, why: str) -> DataError:
@@ -142,7 +143,7 @@ def _explain(url: str, error: Exception) -> Exception:
     broken = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, exceptions.ProtocolError)
     if isinstance(error, broken):
         return _PassingError("the connection broke off before all had arrived")
-    return _failed(url, f"{str(cause).splitlines()[0] or type(cause).__name__}.")
+    return _failed(url, " ".join(str(cause).split()) or f"{type(cause).__name__}.")
 
 
 def _innermost(error: BaseException) -> BaseException:

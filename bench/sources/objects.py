@@ -139,8 +139,8 @@ def _chunks(uri: str, stream: Any) -> Iterator[bytes]:
 
 def _explain(uri: str, error: Exception) -> DataError:
     told = " ".join(str(error).split())
-    scheme = urlsplit(uri).scheme
-    if isinstance(error, PermissionError) or any(word in told for word in _REFUSED):
+    scheme, _, key = uri.partition("://")
+    if isinstance(error, PermissionError) or any(word in told.replace(key, "") for word in _REFUSED):
         hint = f"may not be read. Check {_LOGINS.get(scheme, _AZURE_LOGIN)}."
     elif any(word in told for word in _UNREACHABLE):
         why = told.rpartition("Details: ")[2].rpartition("last message of ")[2].partition(" error_info=")[0]

@@ -18,7 +18,7 @@ import importlib
 import re
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,6 +40,7 @@ _ONE_SELECT = "--query must be one SELECT, which gives rows."
 #: Carries out one query.
 Ask = Callable[[str], pl.DataFrame]
 
+_UNORDERED = "a database gives rows in any order; with ORDER BY in --query the same command finds the same run again"
 _CONNECT_SECONDS = 10
 _ROWS_A_CHUNK = 50_000
 _MOST_LISTED = 50
@@ -71,15 +72,15 @@ def read(reference: str, options: ReadOptions) -> Raw:
     address, _, table = reference.partition("#")
     if MASK in (options.query or ""):
         raise RequestError(f"--query must hold what {MASK} stands for: spec.yaml keeps no secrets. Give it again.")
-    database = _DATABASES[urlsplit(address).scheme]
-    login = reference.partition("://")[2].rpartition("@")[0]
-    if database.port is not None and set("@/?#") & set(login):
-        raise RequestError(f"@, /, ? and # in a password must be %40, %2F, %3F and %23; got {redacted(reference)}.")
+    database = _DATABASES[address.partition(":")[0]]
+    if database.port is not None:
+        _check_login(reference)
     if options.offline and database.port is not None:
         raise DataError(redacted(f"--offline forbids to ask {address}. Leave it out, or export the table to a file."))
     with database.open(address) as ask:
         if not table and not options.query:
-            raise RequestError(_which(address, _tables(database, address, ask)))
+            tables = _listed(_tables(database, address, ask))
+            raise RequestError(redacted(f"which table? Give {address}#TABLE or --query 'select ...'. ") + tables)
         query = _select(database, address, table, ask) if table else str(options.query)
         frame = ask(query)
     if not frame.width:
@@ -93,7 +94,18 @@ def read(reference: str, options: ReadOptions) -> Raw:
     )
 
 
-_UNORDERED = "a database gives rows in any order; with ORDER BY in --query the same command finds the same run again"
+def _check_login(reference: str) -> None:
+    """Demand that an address can be cut in one way only: drivers would take parts of a password for something else."""
+    login = reference.partition("://")[2].rpartition("@")[0]
+    try:
+        whole = urlsplit(reference).port != 0
+    except ValueError:
+        whole = False
+    if not whole or set("@/?#") & set(login):
+        raise RequestError(
+            f"a database's address must be SCHEME://USER:PASSWORD@HOST:PORT/NAME, got {redacted(reference)}. "
+            "Spell @, /, ?, #, [ and ] in a password as %40, %2F, %3F, %23, %5B and %5D."
+        )
 
 
 def _name(address: str) -> str:
@@ -109,11 +121,10 @@ def _tables(database: Database, address: str, ask: Ask) -> dict[str, tuple[str, 
     return dict(sorted(named.items()))
 
 
-def _which(address: str, tables: Sequence[str] | dict[str, Any]) -> str:
-    listed = ", ".join(list(tables)[:_MOST_LISTED]) + (", ..." if len(tables) > _MOST_LISTED else "")
-    return redacted(
-        f"which table? Give {address}#TABLE or --query 'select ...'. Tables there: {listed or 'none that may be read'}."
-    )
+def _listed(tables: Iterable[str]) -> str:
+    names = list(tables)
+    more = [f"and {len(names) - _MOST_LISTED} more"] if len(names) > _MOST_LISTED else []
+    return f"Tables there: {', '.join(names[:_MOST_LISTED] + more) or 'none that may be read'}."
 
 
 def _select(database: Database, address: str, table: str, ask: Ask) -> str:
@@ -122,7 +133,7 @@ def _select(database: Database, address: str, table: str, ask: Ask) -> str:
     by_whole_name = {f"{schema}.{name}": (schema, name) for schema, name in tables.values()}
     found = tables.get(table) or by_whole_name.get(table)
     if found is None:
-        hint = nearest(table, tables) or f" Tables there: {', '.join(list(tables)[:_MOST_LISTED]) or 'none'}."
+        hint = nearest(table, tables) or f" {_listed(tables)}"
         raise DataError(redacted(f"{address} has no table {table!r}.") + hint)
     mark = database.quote
     return "SELECT * FROM " + ".".join(mark + part.replace(mark, 2 * mark) + mark for part in found)
