@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from bench.audit import Audit, audit
 from bench.dataset import FRAME, load_dataset
 from bench.errors import RequestError
+from bench.frames import column_at
 from bench.progress import LineProgress, NullProgress
 from bench.result import Run
 from bench.spec import make_spec
@@ -17,11 +17,11 @@ from bench.start import execute
 from bench.task import make_task
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from bench.frames import Frame
 
 
 def run(
-    dataset: "str | os.PathLike[str] | pl.DataFrame | pd.DataFrame",
+    dataset: "str | os.PathLike[str] | Frame",
     *,
     metric: str | None = None,
     budget: str | float | None = None,
@@ -31,20 +31,27 @@ def run(
     """Run baselines, trees and nets on a dataset; search, ensemble, and write a run folder.
 
     Args:
-        dataset: a file, the name of a built-in or card, or a polars or pandas frame.
+        dataset: the name of a card, or a file: ``train.csv``, ``book.xlsx#sheet``, ``archive.zip#member.csv``, a folder
+            of files (with hive's ``year=2024`` partitions or without), or a pattern such as ``data/*.csv``. Or a frame:
+            polars (eager or lazy), pandas, a pyarrow table or whatever hands over an Arrow stream, a NumPy array (2-D,
+            or structured), or a SciPy sparse matrix, which is spelled out and may hold 2**28 values. Columns of arrays
+            and matrices are called ``column_1`` and so on. Predictors take the same.
         metric: what orders the board; the card's or the task's usual one when absent.
         budget: wall clock, such as ``"60s"`` or ``"10m"``, or seconds; 5 minutes when absent.
         quiet: show no progress on stderr.
-        settings: the other options of ``bench run``, with underscores: ``target``, ``trials``, ``families`` (text
-            joined by commas, or a list), ``folds``, ``test_size``, ``test``, ``group``, ``time``, ``task``,
-            ``positive_class``, ``sampler``, ``seed``, ``cpus``, ``gpus``, ``engine``, ``output``, ``allow``, ``track``;
-            of splits ``gap``, ``repeats``, ``splits``, ``max_rows``; of columns ``kind``, ``drop``; of reading ``sep``,
-            ``encoding``, ``decimal``, ``null``, ``bad_lines``, ``query``, ``offline``.
+        settings: the other options of ``bench run``, with underscores: ``target`` (a name; of a frame also a position,
+            counted from 0, or from the end by -1), ``trials``, ``families`` (text joined by commas, or a list),
+            ``folds``, ``test_size``, ``test``, ``group``, ``time``, ``task``, ``positive_class``, ``sampler``,
+            ``seed``, ``cpus``, ``gpus``, ``engine``, ``output``, ``allow``, ``track``; of splits ``gap``, ``repeats``,
+            ``splits``, ``max_rows``; of columns ``kind``, ``drop``; of reading ``sep``, ``encoding``, ``decimal``,
+            ``null``, ``bad_lines``, ``query``, ``offline``.
 
     Raises:
         BenchError: see `bench.errors`.
     """
     reference, frame = _divide(dataset)
+    if isinstance(settings.get("target"), (int, np.integer)):
+        settings["target"] = column_at(frame, int(settings["target"]))
     for name, value in settings.items():
         if isinstance(value, os.PathLike):
             settings[name] = os.fspath(value)
@@ -61,9 +68,9 @@ def run(
 
 
 def check(
-    dataset: "str | os.PathLike[str] | pl.DataFrame | pd.DataFrame",
+    dataset: "str | os.PathLike[str] | Frame",
     *,
-    target: str | None = None,
+    target: str | int | None = None,
     task: str | None = None,
     **settings: Any,
 ) -> Audit:
@@ -73,6 +80,8 @@ def check(
         BenchError: see `bench.errors`.
     """
     reference, frame = _divide(dataset)
+    if isinstance(target, (int, np.integer)):
+        target = column_at(frame, int(target))
     spec = make_spec(dataset=reference, target=target, task=task, **settings)
     loaded = load_dataset(reference if frame is None else frame, options=spec.reading, kinds=spec.kinds, drop=spec.drop)
     made = make_task(loaded, target=spec.target, task=spec.task)

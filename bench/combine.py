@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.identity import seed_for
 from bench.metric import Array, Metric, TaskKind
+from bench.resources import Deadline
 
 #: Rounds of greedy selection, and how many without a better prefix end it.
 ROUNDS = 25
@@ -126,17 +127,27 @@ def _sample(n_rows: int, most: int, seed: int) -> Array:
     return np.sort(np.random.default_rng(seed).choice(n_rows, most, replace=False))
 
 
-def fit_greedy(predictions: Array, y: Array, metric: Metric, classes: Sequence[Any], seed: int) -> WeightedMean:
+def fit_greedy(
+    predictions: Array,
+    y: Array,
+    metric: Metric,
+    classes: Sequence[Any],
+    seed: int,
+    *,
+    seconds: float | None = None,
+) -> WeightedMean:
     """Greedy selection with replacement (Caruana et al. 2004); the best prefix of the selection is kept.
 
-    Ties go to the member that comes first, so members should come best first.
+    Ties go to the member that comes first, so members should come best first. ``seconds`` ends the selection early,
+    after one round at least.
     """
+    deadline = Deadline(seconds)
     rows = _sample(len(y), GREEDY_ROWS, seed_for(seed, "greedy"))
     stacked, target = np.ascontiguousarray(predictions[:, rows]), y[rows]
     total = np.zeros(stacked.shape[1:])
     chosen: list[int] = []
     best_error, best_size = np.inf, 0
-    while len(chosen) < ROUNDS and len(chosen) - best_size < _PATIENCE:
+    while len(chosen) < ROUNDS and len(chosen) - best_size < _PATIENCE and not (chosen and deadline.passed):
         size = len(chosen) + 1
         errors = [metric.error(metric.score(target, (total + member) / size, classes)) for member in stacked]
         pick = int(np.argmin([np.inf if np.isnan(error) else round(error, 9) for error in errors]))
@@ -148,16 +159,16 @@ def fit_greedy(predictions: Array, y: Array, metric: Metric, classes: Sequence[A
     return WeightedMean(weights=tuple((counts / counts.sum()).tolist()))
 
 
-def fit_stacker(predictions: Array, y: Array, kind: TaskKind, seed: int) -> Combiner:
+def fit_stacker(predictions: Array, y: Array, kind: TaskKind, seed: int, *, seconds: float | None = None) -> Combiner:
     """Fit a meta-model with one non-negative weight a member, pulled towards the plain mean.
 
     Few parameters (members plus classes) keep it from fitting noise: log-linear pooling by log loss for classes, ridge
-    for values.
+    for values. ``seconds`` ends the former early.
     """
     rows = _sample(len(y), STACK_ROWS, seed_for(seed, "stack"))
     if kind == "regression":
         return _fit_linear(predictions[:, rows], y[rows])
-    return _fit_log_linear(predictions[:, rows], y[rows])
+    return _fit_log_linear(predictions[:, rows], y[rows], Deadline(seconds))
 
 
 def _fit_linear(predictions: Array, y: Array) -> Linear:
@@ -174,7 +185,7 @@ def _fit_linear(predictions: Array, y: Array) -> Linear:
     return Linear(weights=tuple(weights.tolist()), bias=float(y.mean() - weights @ means))
 
 
-def _fit_log_linear(predictions: Array, y: Array) -> LogLinear:
+def _fit_log_linear(predictions: Array, y: Array, deadline: Deadline) -> LogLinear:
     """Maximum likelihood of log-linear pooling by L-BFGS-B, weights bounded below by 0."""
     from scipy.optimize import minimize
 
@@ -193,7 +204,13 @@ def _fit_log_linear(predictions: Array, y: Array) -> LogLinear:
         gradient = np.concatenate([flat @ residual.ravel() + 2 * _PENALTY * gap, residual.sum(axis=0) + 2e-3 * bias])
         return likelihood + _PENALTY * float(gap @ gap) + 1e-3 * float(bias @ bias), gradient
 
+    def stop_in_time(parameters: Array) -> None:
+        if deadline.passed:
+            raise StopIteration
+
     start = np.concatenate([np.full(members, 1 / members), np.zeros(n_classes)])
     bounds = [(0.0, None)] * members + [(None, None)] * n_classes
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 100}).x
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, callback=stop_in_time, options={"maxiter": 100}
+    ).x
     return LogLinear(weights=tuple(found[:members].tolist()), bias=tuple(found[members:].tolist()))

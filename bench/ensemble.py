@@ -18,7 +18,7 @@ from bench.identity import digest
 from bench.keep import kept
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
-from bench.resources import limit_threads
+from bench.resources import limit_threads, shares
 from bench.store import building, fold_folder, read_predictions, write_predictions
 from bench.trial import FoldResult, TrialResult
 
@@ -41,8 +41,13 @@ class Ensemble:
         return {member.candidate.name: weight for member, weight in pairs if weight > 0}
 
 
-def build_ensembles(problem: Problem, results: Sequence[TrialResult]) -> tuple[Ensemble, ...]:
-    """Combine the best candidates in each of the ways there are; empty when there are fewer than two to combine."""
+def build_ensembles(
+    problem: Problem, results: Sequence[TrialResult], *, seconds: float | None = None
+) -> tuple[Ensemble, ...]:
+    """Combine the best candidates in each of the ways there are; empty when there are fewer than two to combine.
+
+    ``seconds`` is about what the fits of all weights together may take; None for no limit.
+    """
     task = problem.task
     members = kept(results, task.metric)[:_MOST_MEMBERS]
     if len(members) < 2:
@@ -52,11 +57,13 @@ def build_ensembles(problem: Problem, results: Sequence[TrialResult]) -> tuple[E
         for fold in range(len(problem.splits.folds))
     ]
 
+    share = shares(seconds, 2 * (1 + len(problem.splits.folds)))
+
     def greedy(predictions: Array, y: Array) -> Combiner:
-        return fit_greedy(predictions, y, task.metric, task.classes, problem.seed)
+        return fit_greedy(predictions, y, task.metric, task.classes, problem.seed, seconds=next(share))
 
     def stack(predictions: Array, y: Array) -> Combiner:
-        return fit_stacker(predictions, y, task.kind, problem.seed)
+        return fit_stacker(predictions, y, task.kind, problem.seed, seconds=next(share))
 
     with limit_threads(1):  # several threads add up in an order that varies, and so would the weights
         return (

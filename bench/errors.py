@@ -61,6 +61,6 @@ def choices(names: Iterable[str]) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Say which of ``names`` are spelled like ``name``, as a sentence to end a message with; empty when none is."""
-    by_lower = {candidate.lower(): candidate for candidate in names}
+    by_lower = {candidate.lower(): candidate for candidate in names if candidate != name}
     close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(by_lower[hit]) for hit in close)}?" if close else ""

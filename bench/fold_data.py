@@ -1,8 +1,8 @@
-"""Encoded folds: a recipe is fitted once per (recipe, fold), and its arrays are shared as memory-mapped files.
+"""Encoded folds: a recipe is fitted once per fold, and its arrays are shared as memory-mapped files.
 
-Arrays lie below ``cache/`` in the run folder until the run ends, fitted recipes below ``recipes/`` for good. The worker
-that comes first writes them; all others, and every later trial, map them read-only, so that they outlive the worker
-that made them.
+The features that are switched on make it another recipe. Arrays lie below ``cache/`` in the run folder until the run
+ends, fitted recipes below ``recipes/`` for good. The worker that comes first writes them; all others, and every later
+trial, map them read-only, so that they outlive the worker that made them.
 """
 
 import contextlib
@@ -17,11 +17,12 @@ import numpy as np
 from bench.identity import seed_for
 from bench.metric import Array
 from bench.problem import Problem
-from bench.recipes import Encoded, make_recipe
+from bench.recipes import Encoded, Features, make_recipe
 from bench.recipes.base import recipe_version
 from bench.store import building
 
 PARTS = ("train", "valid", "test")
+_PLAIN = Features()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,23 +34,23 @@ class FoldData:
     test: Encoded
 
 
-def recipe_key(recipe: str) -> str:
-    """Name of a recipe with its version, as part of paths and identities."""
-    return f"{recipe}-{recipe_version(recipe)}"
+def recipe_key(recipe: str, features: Features = _PLAIN) -> str:
+    """Name of a recipe with its version, and the features switched on, as part of paths and identities."""
+    return "-".join(filter(None, [recipe, str(recipe_version(recipe)), features.key]))
 
 
-def recipe_folder(run_folder: Path, recipe: str, fold: int) -> Path:
+def recipe_folder(run_folder: Path, recipe: str, fold: int, features: Features = _PLAIN) -> Path:
     """Where the recipe fitted for one fold lies."""
-    return run_folder / "recipes" / recipe_key(recipe) / f"fold-{fold}"
+    return run_folder / "recipes" / recipe_key(recipe, features) / f"fold-{fold}"
 
 
-def fold_data(problem: Problem, recipe: str, fold: int) -> FoldData:
+def fold_data(problem: Problem, recipe: str, fold: int, features: Features = _PLAIN) -> FoldData:
     """Return one encoded fold, making it if no worker has yet."""
-    folder = problem.folder / "cache" / recipe_key(recipe) / f"fold-{fold}"
+    folder = problem.folder / "cache" / recipe_key(recipe, features) / f"fold-{fold}"
     if not folder.is_dir():
         with _alone(folder):
             if not folder.is_dir():
-                _encode(problem, recipe, fold, folder)
+                _encode(problem, recipe, fold, features, folder)
     layout = json.loads((folder / "layout.json").read_text())
     parts = {part: _read(folder / f"{part}.npy", layout) for part in PARTS}
     return FoldData(**parts)
@@ -64,12 +65,13 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _encode(problem: Problem, recipe_name: str, fold: int, folder: Path) -> None:
+def _encode(problem: Problem, recipe_name: str, fold: int, features: Features, folder: Path) -> None:
     """Fit the recipe on the fold's training rows alone and write all three parts."""
     rows, task = problem.splits.folds[fold], problem.task
-    recipe = make_recipe(recipe_name, task.schema, task.kind, seed_for(problem.seed, "recipe", recipe_name, fold))
+    seed = seed_for(problem.seed, "recipe", recipe_name, fold)
+    recipe = make_recipe(recipe_name, task.schema, task.kind, seed, features)
     encoded = recipe.fit_transform(task.features[rows.train], task.y[rows.train])
-    with building(recipe_folder(problem.folder, recipe_name, fold)) as temporary:
+    with building(recipe_folder(problem.folder, recipe_name, fold, features)) as temporary:
         recipe.save(temporary)
     with building(folder) as temporary:  # last, since nobody looks for the recipe once this is there
         _write(temporary / "train.npy", encoded.values)

@@ -6,23 +6,47 @@ from typing import Literal
 
 import polars as pl
 
+from bench.values import to_booleans
+
 Kind = Literal["numeric", "categorical", "boolean", "datetime", "text", "constant", "id", "unsupported"]
+#: Why a column is of a kind that was asked for.
+ASKED = "as asked for"
 USABLE: frozenset[Kind] = frozenset({"numeric", "categorical", "boolean", "datetime", "text"})
 
 # Below this many rows values that never repeat say little: the name must look like that of an identifier too.
 _ROWS_FOR_ID = 50
 _PRESENT_IN_ID = 0.95
+# Under the name of an identifier, this share of distinct values is enough: the rest are repeated measurements.
+_UNIQUE_IN_ID = 0.5
 _WORDS_IN_TEXT = 4.0
 _UNIQUE_IN_TEXT = 0.5
-_ID_NAME = re.compile(r"^(index|unnamed: 0|row_?(number|num|id))$|(^|[^a-z])(id|uuid|guid)$", re.IGNORECASE)
+_ID_NAME = re.compile(r"^(index|unnamed: 0|row_?(number|num|id))$|(^|[^a-z])(id|uuid|guid|nbr)$", re.IGNORECASE)
 _ID_NAME_CAMEL = re.compile(r"[a-z]I[Dd]$")
+# Whole numbers under these names are codes, not amounts: the first however many there are, the others when few.
+_CODE_NAME = re.compile(r"(^|[^a-z])(id|code|nbr|zip|zip_?code|post_?code|postal(_?code)?)$", re.IGNORECASE)
+_CODE_NAME_CAMEL = re.compile(r"[a-z](I[Dd]|Code|Zip)$")
+_CLASS_NAME = re.compile(r"(^|[^a-z])(p?class|type|category|cluster|region|district|segment)$", re.IGNORECASE)
+_CLASS_NAME_CAMEL = re.compile(r"[a-z](Class|Type|Category|Cluster|Region|District|Segment)$")
+_FEW_CODES = 100
+# Spellings of true and false that go together; any of them may be mixed with 0 and 1.
+_BOOLEAN_WORDS = ({"true", "t", "false", "f"}, {"yes", "y", "no", "n"}, {"on", "off"})
+_ZERO_ONE = {"0", "1", "0.0", "1.0"}
+_MOST_SPELLINGS = 12
+# How text is read in a column whose source had typed values.
+_READINGS: dict[type[pl.DataType], str] = {
+    pl.Int64: "number",
+    pl.Float64: "number",
+    pl.Boolean: "boolean",
+    pl.Datetime: "moment: iso",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
     """One column: its kind, why it was taken for that, and counts over all rows.
 
-    ``dtype`` is the polars type as read; ``n_unique`` leaves missing values out.
+    ``dtype`` is the polars type as read; ``n_unique`` leaves missing values out. ``reading`` says how text is read in
+    this column of any table (see `bench.readings`); empty for text that stays text.
     """
 
     name: str
@@ -31,6 +55,7 @@ class Column:
     why: str
     n_missing: int
     n_unique: int
+    reading: str = ""
 
 
 def is_unsupported(dtype: pl.DataType) -> bool:
@@ -38,19 +63,29 @@ def is_unsupported(dtype: pl.DataType) -> bool:
     return dtype.is_nested() or dtype in (pl.Binary, pl.Object)
 
 
-def infer_column(series: pl.Series, *, declared: bool = False) -> Column:
-    """Find out what a normalised column is; ``declared`` says that its source called it categorical."""
+def infer_column(
+    series: pl.Series, *, declared: bool = False, reading: str = "", why: str = "", asked: Kind | None = None
+) -> Column:
+    """Find out what a normalised column is.
+
+    ``declared`` says that its source called it categorical, ``reading`` how its text was read, ``why`` what that text
+    was like, ``asked`` which kind was asked for.
+    """
+    reading = reading or ("" if declared else _READINGS.get(series.dtype.base_type(), ""))
     if is_unsupported(series.dtype):
-        why = f"values of type {series.dtype} cannot be used by a model"
-        return _column(series, "unsupported", why, declared=False, n_unique=0)
-    n_unique = series.drop_nulls().n_unique()
-    kind, why = _kind(series, n_unique, declared)
-    return _column(series, kind, why, declared=declared, n_unique=n_unique)
-
-
-def _column(series: pl.Series, kind: Kind, why: str, *, declared: bool, n_unique: int) -> Column:
-    dtype = "Categorical" if declared else str(series.dtype)
-    return Column(name=series.name, kind=kind, dtype=dtype, why=why, n_missing=series.null_count(), n_unique=n_unique)
+        n_unique, kind, reason = 0, "unsupported", f"values of type {series.dtype} cannot be used by a model"
+    else:
+        n_unique = series.n_unique() - (series.null_count() > 0)
+        kind, reason = (asked, ASKED) if asked else _kind(series, n_unique, declared)
+    return Column(
+        name=series.name,
+        kind=kind,  # type: ignore[arg-type]
+        dtype="Categorical" if declared else str(series.dtype),
+        why=why if why and kind in ("numeric", "datetime") and not asked else reason,
+        n_missing=series.null_count(),
+        n_unique=n_unique,
+        reading=reading,
+    )
 
 
 def _kind(series: pl.Series, n_unique: int, declared: bool) -> tuple[Kind, str]:
@@ -68,35 +103,66 @@ def _kind(series: pl.Series, n_unique: int, declared: bool) -> tuple[Kind, str]:
         return "categorical", f"stored as a category, with {n_unique} levels"
     if series.dtype == pl.String:
         return _kind_of_text(series, n_unique)
-    if series.dtype.is_integer() and (why := _why_integer_id(series, n_unique)):
-        return "id", why
-    return "numeric", "values are whole numbers" if series.dtype.is_integer() else "values are numbers"
+    return _kind_of_whole(series, n_unique) if series.dtype.is_integer() else ("numeric", "values are numbers")
 
 
 def _named_like_id(name: str) -> bool:
     return bool(_ID_NAME.search(name) or _ID_NAME_CAMEL.search(name))
 
 
+def _kind_of_whole(series: pl.Series, n_unique: int) -> tuple[Kind, str]:
+    if why := _why_integer_id(series, n_unique):
+        return "id", why
+    if n_unique > 2 and 2 * n_unique <= len(series) and _named_like_code(series.name, n_unique):
+        return "categorical", f"whole numbers under the name of a code, {n_unique} different"
+    return "numeric", "values are whole numbers"
+
+
+def _named_like_code(name: str, n_unique: int) -> bool:
+    if _CODE_NAME.search(name) or _CODE_NAME_CAMEL.search(name):
+        return True
+    return n_unique <= _FEW_CODES and bool(_CLASS_NAME.search(name) or _CLASS_NAME_CAMEL.search(name))
+
+
 def _why_integer_id(series: pl.Series, n_unique: int) -> str:
     """Say why whole numbers are identifiers; empty when they are not."""
-    if n_unique < len(series):
-        return ""
     named = _named_like_id(series.name)
+    if n_unique < len(series):
+        mostly = _mostly_unique(series, n_unique)
+        return f"whole numbers, {n_unique} different, under the name of an identifier" if named and mostly else ""
     if named:
         return "whole numbers, different in every row, under the name of an identifier"
     counts_up = len(series) >= _ROWS_FOR_ID and bool((series.diff().drop_nulls() == 1).all())
     return "whole numbers that count the rows" if counts_up else ""
 
 
+def _mostly_unique(series: pl.Series, n_unique: int) -> bool:
+    return n_unique > _UNIQUE_IN_ID * len(series) and len(series) >= _ROWS_FOR_ID
+
+
 def _kind_of_text(series: pl.Series, n_unique: int) -> tuple[Kind, str]:
+    if n_unique <= _MOST_SPELLINGS and (spelled := _boolean_words(series)):
+        return "boolean", f"values are {spelled}"
     present = series.drop_nulls()
     unique = n_unique == len(present) and len(present) >= _PRESENT_IN_ID * len(series)
     if unique and (len(series) >= _ROWS_FOR_ID or _named_like_id(series.name)):
         spaced = present.str.strip_chars().str.contains(r"\s").any()
         if not spaced:
             return "id", "text without spaces, different in every row"
+    if _named_like_id(series.name) and _mostly_unique(series, n_unique):
+        return "id", f"text, {n_unique} different values, under the name of an identifier"
     if n_unique >= _UNIQUE_IN_TEXT * len(present):
         words = float((present.str.strip_chars().str.count_matches(r"\s+") + 1).to_numpy().mean())
         if words >= _WORDS_IN_TEXT:
             return "text", f"{words:.1f} words a value on average, and most values occur once"
     return "categorical", f"text with {n_unique} different values"
+
+
+def _boolean_words(series: pl.Series) -> str:
+    """Say which spellings of true and false fill a text column; empty when it holds anything else, or one side only."""
+    spelled = sorted(series.drop_nulls().unique())
+    words = {text.strip().casefold() for text in spelled}
+    truth = to_booleans(pl.Series(sorted(words), dtype=pl.String))
+    known = truth.null_count() == 0 and truth.any() and not truth.all()
+    together = any(words <= group | _ZERO_ONE for group in _BOOLEAN_WORDS)
+    return ", ".join(map(repr, spelled)) if known and together else ""

@@ -13,7 +13,9 @@ import polars as pl
 
 from bench.metric import Array, Metric, TaskKind, fit_for, get_metric, metrics_for
 from bench.problem import Problem
+from bench.resources import shares
 from bench.sealed import look
+from bench.spec import read_config
 from bench.split import load_splits
 from bench.stats import Resamples, bootstrap_interval
 from bench.store import fold_folder, read_json, read_predictions, replacing, write_json
@@ -37,13 +39,15 @@ HEAD = {
     "predict_seconds": pl.Float64,
     "peak_memory_mb": pl.Float64,
 }
-TAIL = {"trial_id": pl.String, "origin": pl.String, "reason": pl.String}
+TAIL = {"origin": pl.String, "reason": pl.String, "trial_id": pl.String}
 #: Columns that measure cost, and so differ from run to run.
 COST = ("fit_seconds", "predict_seconds", "peak_memory_mb")
 #: Targets of the development rows, those of the test rows blotted out, so that boards can be made anew.
 TARGETS = "targets.npy"
 _LEVEL = 0.95
 _REPEATS = 200
+#: What the intervals of a board by another metric may take together.
+_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,16 +114,23 @@ def load_leaderboard(folder: Path) -> Leaderboard:
     return Leaderboard.from_dict(read_json(folder / "leaderboard.json"))
 
 
-def build_leaderboard(problem: Problem, results: Sequence[TrialResult], *, test: str) -> Leaderboard:
-    """Score candidates and ensembles; reads the sealed test labels, once, if there are any."""
-    task = problem.task
-    labels = look(problem.folder, "leaderboard") if len(problem.splits.test) else None
-    resamples = None
-    if labels is not None:
-        strata = labels if task.kind != "regression" else None
-        resamples = Resamples(n_rows=len(labels), seed=problem.seed, labels=strata, repeats=_REPEATS)
-    metrics = metrics_for(task.kind)
-    rows = [_row(problem, result, metrics, labels, resamples) for result in results]
+def build_leaderboard(
+    problem: Problem, results: Sequence[TrialResult], *, test: str, seconds: float | None = None
+) -> Leaderboard:
+    """Score candidates and ensembles; reads the sealed test labels, once, if there are any.
+
+    ``seconds`` is about what all intervals together may take (they come from fewer resamples then); None for no limit.
+    """
+    task, metrics = problem.task, metrics_for(problem.task.kind)
+    rows = [_row(result, metrics) for result in results]
+    if len(problem.splits.test):
+        labels = look(problem.folder, "leaderboard")
+        whole = [(row, result) for row, result in zip(rows, results, strict=True) if result.status == "ok"]
+        resamples = _resamples(labels, task.kind, problem.seed)
+        for (row, result), share in zip(whole, shares(seconds, len(whole)), strict=True):
+            prediction = test_prediction(problem, result)
+            row |= {f"test_{m.name}": _number(m.score(labels, prediction, task.classes)) for m in metrics}
+            row |= _tested(task.metric, labels, prediction, task.classes, resamples, share)
     return _board(rows, task.metric, task.kind, test, metrics)
 
 
@@ -175,25 +186,24 @@ def _stored_scores(folder: Path, board: Leaderboard, metric: Metric) -> dict[str
     known = np.delete(y, splits.test)
     metric.check_target(known)
     metric.probe(known, board.kind, classes)
-    labels = look(folder, f"leaderboard by {metric.name}") if len(splits.test) else None
+    whole = board.frame.filter(pl.col("rank").is_not_null())["trial_id"].to_list()
     scores: dict[str, dict[str, float | None]] = {}
-    for row in board.frame.filter(pl.col("rank").is_not_null()).to_dicts():
-        stored = [read_predictions(fold_folder(folder, row["trial_id"], k)) for k in range(len(splits.folds))]
+    tests: dict[str, Array] = {}
+    for trial_id in whole:
+        stored = [read_predictions(fold_folder(folder, trial_id, k)) for k in range(len(splits.folds))]
         cv = [metric.score(y[f.valid], valid, classes) for f, (valid, _) in zip(splits.folds, stored, strict=True)]
-        test = None if labels is None else metric.score(labels, np.mean([t for _, t in stored], axis=0), classes)
-        found = {"cv_mean": _number(np.mean(cv)), "cv_std": _spread(cv), "test": _number(test)}
-        scores[row["trial_id"]] = _NO_SCORES | found
+        scores[trial_id] = _NO_SCORES | {"cv_mean": _number(np.mean(cv)), "cv_std": _spread(cv)}
+        tests[trial_id] = np.mean([test for _, test in stored], axis=0)
+    if len(splits.test):
+        labels = look(folder, f"leaderboard by {metric.name}")
+        resamples = _resamples(labels, board.kind, read_config(folder / "spec.yaml")["seed"])
+        for trial_id, share in zip(whole, shares(_SECONDS, len(whole)), strict=True):
+            scores[trial_id] |= _tested(metric, labels, tests[trial_id], classes, resamples, share)
     return scores
 
 
-def _row(
-    problem: Problem,
-    result: TrialResult,
-    metrics: Sequence[Metric],
-    labels: Array | None,
-    resamples: Resamples | None,
-) -> dict[str, Any]:
-    """Sum up one candidate; test scores belong to whole ones alone, whose fold models are averaged."""
+def _row(result: TrialResult, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Sum up one candidate over its folds."""
     ok = [fold for fold in result.folds if fold.status == "ok"]
     row: dict[str, Any] = {
         "model": result.candidate.name,
@@ -212,8 +222,6 @@ def _row(
     }
     for metric in metrics:
         row[f"cv_{metric.name}"] = _number(np.mean([fold.scores[metric.name] for fold in ok])) if ok else None
-    if result.status == "ok" and labels is not None and resamples is not None:
-        row |= _test_scores(problem, test_prediction(problem, result), metrics, labels, resamples)
     return row
 
 
@@ -252,16 +260,23 @@ def oof_prediction(problem: Problem, result: TrialResult) -> tuple[Array, Array]
     return rows, total / count
 
 
-def _test_scores(
-    problem: Problem, prediction: Array, metrics: Sequence[Metric], labels: Array, resamples: Resamples
-) -> dict[str, Any]:
-    """All metrics on the sealed test rows, the chosen one with a bootstrap interval."""
-    task = problem.task
+def _resamples(labels: Array, kind: TaskKind, seed: int) -> Resamples:
+    """The same draws of test rows for every row of the board, stratified by class."""
+    strata = labels if kind != "regression" else None
+    return Resamples(n_rows=len(labels), seed=seed, labels=strata, repeats=_REPEATS)
+
+
+def _tested(
+    metric: Metric, labels: Array, prediction: Array, classes: Sequence[Any], resamples: Resamples, seconds: float
+) -> dict[str, float | None]:
+    """A metric on the test rows, with a bootstrap interval."""
 
     def score(rows: Array) -> float:
-        return task.metric.score(labels[rows], prediction[rows], task.classes)
+        return metric.score(labels[rows], prediction[rows], classes)
 
-    low, high = bootstrap_interval(score, resamples, level=_LEVEL)
-    scores = {f"test_{m.name}": m.score(labels, prediction, task.classes) for m in metrics}
-    scores |= {"test": task.metric.score(labels, prediction, task.classes), "test_low": low, "test_high": high}
-    return {name: _number(score) for name, score in scores.items()}
+    low, high = bootstrap_interval(score, resamples, level=_LEVEL, seconds=seconds)
+    return {
+        "test": _number(metric.score(labels, prediction, classes)),
+        "test_low": _number(low),
+        "test_high": _number(high),
+    }

@@ -117,15 +117,17 @@ class Metric:
             score = self.score(y, prediction, classes)
         except RequestError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise RequestError(
                 f"metric {self.name!r} must score any prediction, but raised {type(error).__name__}: {error} on a "
                 f"constant prediction of {len(y)} rows. Mend the function."
             ) from error
         if math.isnan(score):
+            cure = "Mend the function" if isinstance(self, CustomMetric) else "Bring the target to a smaller scale"
+            usable = [metric for metric in metrics_for(kind) if math.isfinite(metric.score(y, prediction))]
             raise RequestError(
                 f"metric {self.name!r} must return a finite number, got nan or infinity on a constant prediction of "
-                f"{len(y)} rows. Mend the function, or choose one of: {_names(metrics_for(kind))}."
+                f"{len(y)} rows. {cure}, or choose one of: {_names(usable)}."
             )
 
 

@@ -5,7 +5,7 @@
     predictor/
       manifest.json              SHA-256 of every other file; written last
       predictor.json             task, classes, schema, models: which trials each combines, and how
-      recipes/<recipe>/fold-<k>/ fitted encodings
+      recipes/<recipe>/fold-<k>/ fitted encodings, one a recipe and the features switched on
       trials/<id>/fold-<k>/      fitted fold models in their libraries' own formats
       example.json               a few rows to try it on
 """
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -29,14 +29,18 @@ from bench.fold_data import recipe_folder, recipe_key
 from bench.identity import file_digest
 from bench.metric import Array, TaskKind
 from bench.problem import Problem
-from bench.recipes import Encoded, Recipe, load_recipe
+from bench.recipes import Encoded, Features, Recipe, load_recipe
 from bench.resources import limit_threads
 from bench.store import PREDICTIONS, building, fold_folder, read_json, write_json
 from bench.trial import TrialResult, read_classes, spread
 
 if TYPE_CHECKING:
-    import pandas as pd
     from sklearn.utils import Tags
+
+    from bench.frames import Frame
+    from bench.sources.base import ReadOptions
+
+    Table: TypeAlias = str | Path | Frame
 
 FORMAT = 1
 _EXAMPLE_ROWS = 5
@@ -53,8 +57,10 @@ class _Model:
 class Predictor:
     """Predicts with the models of one folder; scikit-learn's scorers take it for a fitted estimator.
 
-    ``X`` may be a polars or pandas frame. Columns are matched by name: extra ones are left out, missing ones are an
-    error, other types are read as the column's kind where every value allows it.
+    ``X`` may be what `bench.run` takes as a frame, or name files. Columns are matched by name: extra ones are left out,
+    missing ones are an error, other types are read as the column's kind where every value allows it. Columns of arrays
+    are called ``column_1`` and so on, from the left: with the target in the last column of the array learned from, rows
+    come without it; else with any values in its place.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -90,12 +96,12 @@ class Predictor:
         """Class labels, sorted as scikit-learn's are, in the order of the probability columns; empty in regression."""
         return np.array(sorted(self._classes))
 
-    def predict(self, X: "pl.DataFrame | pd.DataFrame", model: str | None = None) -> Array:
+    def predict(self, X: "Table", model: str | None = None) -> Array:
         """Predict labels [n_rows], or values in regression."""
         prediction = self._raw(X, model)
         return prediction if self.task == "regression" else np.array(self._classes)[prediction.argmax(axis=1)]
 
-    def predict_proba(self, X: "pl.DataFrame | pd.DataFrame", model: str | None = None) -> Array:
+    def predict_proba(self, X: "Table", model: str | None = None) -> Array:
         """Predict probabilities [n_rows, n_classes], their columns in the order of ``classes_``.
 
         Raises:
@@ -113,16 +119,19 @@ class Predictor:
             return Tags("regressor", TargetTags(required=False), regressor_tags=RegressorTags())
         return Tags("classifier", TargetTags(required=False), classifier_tags=ClassifierTags())
 
-    def predict_frame(self, X: "pl.DataFrame | pd.DataFrame", model: str | None = None) -> pl.DataFrame:
-        """Predict a table: ``prediction``, and for classes ``probability_<label>`` a class, spelled by Python's str."""
-        prediction = self._raw(X, model)
+    def predict_frame(self, X: "Table", model: str | None = None, options: "ReadOptions | None" = None) -> pl.DataFrame:
+        """Predict a table: ``prediction``, and for classes ``probability_<label>`` a class, spelled by Python's str.
+
+        ``options`` tell how files are read.
+        """
+        prediction = self._raw(X, model, options)
         if self.task == "regression":
             return pl.DataFrame({"prediction": prediction})
         labels = [self._classes[code] for code in prediction.argmax(axis=1)]
         columns = {f"probability_{label}": prediction[:, code] for code, label in enumerate(self._classes)}
         return pl.DataFrame({"prediction": pl.Series(labels, strict=False), **columns})
 
-    def _raw(self, X: "pl.DataFrame | pd.DataFrame", model: str | None) -> Array:
+    def _raw(self, X: "Table", model: str | None, options: "ReadOptions | None" = None) -> Array:
         """Predict probabilities or values: fold by fold, each combined, then the mean over folds."""
         name = self.default if model is None else model
         if name not in self._models:
@@ -130,7 +139,9 @@ class Predictor:
                 f"model {name!r} is not in this predictor.{nearest(name, self._models)} "
                 f"Choose one of: {choices(self._models)}."
             )
-        frame, self.notes = self.schema.coerce(to_frame(X))
+        frame, read = to_frame(X, options)
+        frame, coerced = self.schema.coerce(frame)
+        self.notes = read + coerced
         folds = self._trials[self._models[name].trials[0]]["folds"]
         with limit_threads(1):  # several threads add up in an order that varies, and predictions must not
             parts = [self._fold(frame, fold, self._models[name]) for fold in range(folds)]
@@ -173,7 +184,7 @@ class Predictor:
         """Read a fitted recipe, once."""
         if (name, fold) not in self._loaded:
             folder = self._folder / "recipes" / name / f"fold-{fold}"
-            self._loaded[name, fold] = load_recipe(name.rpartition("-")[0], folder)
+            self._loaded[name, fold] = load_recipe(name.partition("-")[0], folder)
         recipe: Recipe = self._loaded[name, fold]
         return recipe
 
@@ -245,13 +256,13 @@ def write_predictor(
 
 def _copy_trial(problem: Problem, trial: TrialResult, target: Path) -> None:
     """Link a trial's fold models and their recipes into the new folder; predictions stay behind."""
-    name = get_family(trial.candidate.family).recipe
+    name, features = get_family(trial.candidate.family).recipe, Features.of(trial.candidate.params)
     for fold in range(trial.asked):
         source = fold_folder(problem.folder, trial.candidate.trial_id, fold)
         _link(source, fold_folder(target, trial.candidate.trial_id, fold), leave_out=PREDICTIONS)
-        recipe = recipe_folder(target, name, fold)
+        recipe = recipe_folder(target, name, fold, features)
         if not recipe.exists():
-            _link(recipe_folder(problem.folder, name, fold), recipe)
+            _link(recipe_folder(problem.folder, name, fold, features), recipe)
 
 
 def _link(source: Path, target: Path, leave_out: str = "") -> None:
@@ -283,7 +294,7 @@ def _description(
             trial_id: {
                 "family": result.candidate.family,
                 "params": dict(result.candidate.params),
-                "recipe": recipe_key(get_family(result.candidate.family).recipe),
+                "recipe": recipe_key(get_family(result.candidate.family).recipe, Features.of(result.candidate.params)),
                 "folds": result.asked,
             }
             for trial_id, result in trials.items()

@@ -60,6 +60,13 @@ class Deadline:
         return self.left <= 0
 
 
+def shares(seconds: float | None, parts: int) -> Iterator[float]:
+    """Divide a time among so many parts: each gets an equal share of what is left; infinite without a limit."""
+    deadline = Deadline(seconds)
+    for left in range(parts, 0, -1):
+        yield max(0.0, deadline.left) / left
+
+
 def _read_number(path: Path, field: int = 0) -> int | None:
     """Read one whole number from a kernel file; None where it is absent or says ``max``."""
     try:

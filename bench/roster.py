@@ -11,6 +11,7 @@ from bench.fold_data import recipe_key
 from bench.identity import digest, seed_for
 from bench.problem import Problem
 from bench.proposals import Member, Proposals
+from bench.recipes.features import conditions
 from bench.resources import Machine
 from bench.space import Params, Space
 from bench.spec import RunSpec
@@ -18,6 +19,8 @@ from bench.split import Splits
 from bench.study import FamilyStudy, open_storage
 from bench.task import Task
 
+#: A larger table gets no features but those of its recipes.
+_MAX_FEATURE_CELLS = 20_000_000
 _RECIPE_LIBRARIES = ("numpy", "polars", "scikit-learn")
 
 
@@ -48,7 +51,12 @@ def _conditions(problem: Problem) -> frozenset[str]:
     """Which of a space's ``when`` hold for the task."""
     task = problem.task
     held = {"regression"} if task.kind == "regression" else {"classification"}
-    return frozenset(held | ({"imbalanced"} if task.imbalanced else set()))
+    if task.imbalanced:
+        held.add("imbalanced")
+    # Each choice of features is encoded, and kept until the run ends, for every fold.
+    if task.n_rows * len(task.schema.columns) <= _MAX_FEATURE_CELLS:
+        held |= conditions(task.schema)
+    return frozenset(held)
 
 
 def families_for(task: Task, splits: Splits, asked: Sequence[str]) -> tuple[tuple[Family, ...], tuple[str, ...]]:

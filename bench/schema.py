@@ -8,7 +8,11 @@ import polars as pl
 
 from bench.errors import DataError
 from bench.kinds import Column, Kind
+from bench.readings import read_as
 from bench.values import AMBIGUOUS, MISSING, to_booleans, to_moments, to_numbers, to_text, without_missing
+
+#: The greatest number that models which compute in float32 can hold; recipes cut to it.
+_FLOAT32_MAX = 3.4028234663852886e38
 
 
 def _to_finite(series: pl.Series) -> pl.Series:
@@ -53,7 +57,7 @@ class Schema:
         notes = [f"columns {', '.join(map(repr, extra))} are not used and were left out"] if extra else []
         coerced = []
         for column in self.columns:
-            series, said = _coerce_column(frame[column.name], column.kind)
+            series, said = _coerce_column(frame[column.name], column)
             coerced.append(series)
             notes += said
         return pl.DataFrame(coerced), tuple(notes)
@@ -75,22 +79,36 @@ class Schema:
             raise DataError(f"a schema must hold columns as bench writes them, got something else ({error}).") from None
 
 
-def _coerce_column(series: pl.Series, kind: Kind) -> tuple[pl.Series, list[str]]:
+def _coerce_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[str]]:
+    kind = column.kind
     if kind not in _READERS:
         raise DataError(f"column {series.name!r} is {kind} and cannot be a feature. Leave it out of the schema.")
     dtype, read = _READERS[kind]
     if series.dtype in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
     if series.dtype == pl.String:
-        series = without_missing(series, MISSING if dtype == pl.String else MISSING + AMBIGUOUS)
+        is_text = dtype == pl.String and not column.reading
+        series = without_missing(series, MISSING if is_text else MISSING + AMBIGUOUS)
     elif series.dtype.is_float():
         series = series.fill_nan(None)
-    result = read(series).rename(series.name)
+    result = read(read_as(series, column.reading)).rename(series.name)
     notes = _note_failures(series, result, kind)
-    if dtype == pl.Float64 and (infinite := int(result.is_infinite().sum())):
-        notes.append(f"column {series.name!r}: {infinite} infinite values became missing")
-        result = result.set(result.is_infinite().fill_null(False), None)
+    if dtype == pl.Float64:
+        result, said = _without_extremes(result)
+        notes += said
     return result, notes
+
+
+def _without_extremes(series: pl.Series) -> tuple[pl.Series, list[str]]:
+    """Make null of infinite numbers, and say how many numbers models see as the greatest that float32 can hold."""
+    notes, infinite = [], series.is_infinite()
+    if count := int(infinite.sum()):
+        notes.append(f"column {series.name!r}: {count} infinite values became missing")
+        series = series.set(infinite.fill_null(False), None)
+    greatest = max(abs(float(edge or 0.0)) for edge in (series.min(), series.max()))  # type: ignore[arg-type]
+    if greatest > _FLOAT32_MAX:
+        notes.append(f"column {series.name!r}: numbers up to {greatest:.1e} are cut to {_FLOAT32_MAX:.1e} for models")
+    return series, notes
 
 
 def _note_failures(series: pl.Series, result: pl.Series, kind: Kind) -> list[str]:

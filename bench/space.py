@@ -12,14 +12,16 @@ A file holds::
     base: {n_estimators: 10000}               # what all later candidates have in place of a default
     portfolio: [{learning_rate: 0.02}]        # tried before the search; what a point leaves out is the base's
 
-``when`` (``classification``, ``regression``, ``imbalanced``) leaves a parameter, in the search and in the defaults, to
-tasks that it fits.
+``when`` leaves a parameter, in the search and in the defaults, to tasks that it fits: ``classification``,
+``regression``, ``imbalanced``; or to tables with something to make features of (see `bench.recipes.features`):
+``dates``, ``text``, ``numbers`` (two numeric columns or more), ``categories`` (two or more), ``mixed`` (one of each),
+``many_levels`` (in a category), ``gaps``. Parameters called ``features_<switch>`` are the recipe's, not the model's.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -27,7 +29,18 @@ from bench.errors import BenchError
 
 Value = bool | int | float | str | None
 Params = Mapping[str, Value]
-Condition = Literal["classification", "regression", "imbalanced"]
+Condition = Literal[
+    "classification",
+    "regression",
+    "imbalanced",
+    "dates",
+    "text",
+    "numbers",
+    "categories",
+    "mixed",
+    "many_levels",
+    "gaps",
+]
 _PARAMETER_KEYS = {"type", "low", "high", "log", "choices", "when"}
 _SPACE_KEYS = {"family", "params", "defaults", "base", "portfolio"}
 
@@ -93,6 +106,8 @@ def _parameter(name: str, entry: Any, where: str) -> Parameter:
     """Read one entry of ``params``."""
     if not isinstance(entry, dict) or not set(entry) <= _PARAMETER_KEYS:
         raise BenchError(f"{where}: parameter {name!r} must be a mapping with keys among {sorted(_PARAMETER_KEYS)}.")
+    if entry.get("when") not in (None, *get_args(Condition)):
+        raise BenchError(f"{where}: parameter {name!r} must have a when among {list(get_args(Condition))}.")
     if entry.get("type") == "categorical":
         if not entry.get("choices"):
             raise BenchError(f"{where}: categorical parameter {name!r} must have choices.")

@@ -6,15 +6,15 @@ can be judged alone.
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 
 from bench.errors import RequestError, choices, nearest
-from bench.kinds import USABLE
+from bench.kinds import USABLE, Kind
 from bench.metric import TaskKind
 from bench.secrets import MASK, redacted
 from bench.sources import is_database
@@ -99,10 +99,10 @@ class RunSpec:
         return ReadOptions(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ReadOptions)})
 
     @property
-    def kinds(self) -> dict[str, str]:
+    def kinds(self) -> dict[str, Kind]:
         """The kinds that were asked for, by column."""
         pairs = (entry.rpartition("=") for entry in self.kind)
-        return {column: kind for column, _, kind in pairs}
+        return {column: cast(Kind, kind) for column, _, kind in pairs}
 
     def to_yaml(self) -> str:
         """Spell the request as a file that ``--config`` reads, without its secrets."""
@@ -150,6 +150,8 @@ def _check(content: Mapping[str, Any]) -> None:
     for name in _TEXTS:
         if not isinstance(content.get(name, ""), str):
             raise RequestError(f"--{name.replace('_', '-')} must be text, got {content[name]!r}. Put it in quotes.")
+        if content.get(name) == "":
+            raise RequestError(f"--{name.replace('_', '-')} must not be empty. Leave it out for its default.")
     for name in ("track", "offline"):
         if not isinstance(content.get(name, True), bool):
             raise RequestError(f"{name} must be true or false, got {content[name]!r}.")
@@ -225,11 +227,13 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
     return tuple(part for text in texts for part in map(str.strip, text.split(",")) if part)
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path, switches: Collection[str] = ()) -> dict[str, Any]:
     """Read a run file: the flags' names as keys, with hyphens or underscores.
 
+    ``switches`` are keys beside the settings of a run, each true or false.
+
     Raises:
-        RequestError: the file cannot be read, is not a mapping, or holds an unknown key (named with its line).
+        RequestError: the file cannot be read, is not a mapping, or holds an unknown key or one twice (with its line).
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -241,10 +245,16 @@ def read_config(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise RequestError(f"{path} must hold keys and values such as `metric: roc_auc`, got {type(content).__name__}.")
+    known, seen = FIELDS.union(switches), set[str]()
     for key, _ in node.value:
-        if str(key.value).replace("-", "_") not in FIELDS:
-            hint = nearest(key.value, FIELDS)
-            raise RequestError(
-                f"{path}, line {key.start_mark.line + 1}: {key.value!r} is not a setting of a run.{hint}"
-            )
-    return {str(name).replace("-", "_"): value for name, value in content.items()}
+        name, where = str(key.value).replace("-", "_"), f"{path}, line {key.start_mark.line + 1}"
+        if name not in known:
+            raise RequestError(f"{where}: {key.value!r} is not a setting of a run.{nearest(key.value, known)}")
+        if name in seen:
+            raise RequestError(f"{where}: {key.value!r} stands there twice. Leave one of them out.")
+        seen.add(name)
+    settings = {str(name).replace("-", "_"): value for name, value in content.items()}
+    for name in switches:
+        if not isinstance(settings.get(name, True), bool):
+            raise RequestError(f"{path}: {name.replace('_', '-')} must be true or false, got {settings[name]!r}.")
+    return settings

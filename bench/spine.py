@@ -47,7 +47,7 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
     progress.stage("data")
     reading: dict[str, Any] = {"options": spec.reading, "kinds": spec.kinds, "drop": spec.drop}
     dataset = load_dataset(spec.dataset if data is None else data, **reading)
-    test = load_dataset(spec.test, **reading) if spec.test else None
+    test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
     asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
     task = make_task(dataset, test=test, **asked)
     splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, seed=spec.seed)

@@ -2,17 +2,25 @@
 
 import hashlib
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
 from bench.errors import DataError
-from bench.kinds import is_unsupported
-from bench.values import AMBIGUOUS, read_text, to_moments, to_numbers, without_missing
+from bench.identity import digest
+from bench.kinds import Kind, is_unsupported
+from bench.readings import EPOCHS, Reading, count_as_moments, find_reading, keep_text, read_as, read_known, read_wanted
+from bench.values import to_moments, to_numbers
+
+T = TypeVar("T")
 
 # Strings are joined this many rows at a time: polars holds less than 4 GiB in one string.
 _ROWS_A_JOIN = 100_000
+_LONGEST_NAME = 200
 _TYPE_NAMES: dict[type[pl.DataType], str] = {
     pl.Int64: "integer",
     pl.Float64: "float",
@@ -20,38 +28,6 @@ _TYPE_NAMES: dict[type[pl.DataType], str] = {
     pl.String: "string",
     pl.Datetime: "datetime",
 }
-
-
-def from_pandas(frame: Any) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Turn a pandas frame into a polars one, with notes; its index is left out, columns of mixed values become text.
-
-    Raises:
-        DataError: two columns have the same name.
-    """
-    names = [str(name) for name in frame.columns]
-    check_names(names)
-    names, notes = name_columns(names)
-    return pl.DataFrame([_from_pandas_column(name, frame.iloc[:, at]) for at, name in enumerate(names)]), notes
-
-
-def _from_pandas_column(name: str, column: Any) -> pl.Series:
-    import pandas
-
-    dtype, missing = column.dtype, column.isna().to_numpy()
-    if isinstance(dtype, pandas.DatetimeTZDtype):
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    elif isinstance(dtype, pandas.CategoricalDtype):
-        return pl.Series(name, _spell(column, missing), dtype=pl.Categorical)
-    elif isinstance(dtype, (pandas.PeriodDtype, pandas.IntervalDtype, pandas.SparseDtype)):
-        return pl.Series(name, _spell(column, missing), dtype=pl.String)
-    try:
-        return pl.Series(name, pl.from_pandas(column.reset_index(drop=True)))
-    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
-        return pl.Series(name, _spell(column, missing), dtype=pl.String)
-
-
-def _spell(column: Any, missing: Any) -> list[str | None]:
-    return [None if gone else str(value) for value, gone in zip(column, missing, strict=True)]
 
 
 def check_names(names: list[str]) -> None:
@@ -66,46 +42,92 @@ def check_names(names: list[str]) -> None:
 
 
 def name_columns(names: list[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Give columns without a name one that is free: ``column_<position>``, counted from 1."""
-    result = list(names)
-    for index, name in enumerate(names):
-        if not name.strip():
-            given = f"column_{index + 1}"
-            while given in result:
+    """Give columns names that can be worked with, and say which were changed.
+
+    Columns without a name are called ``column_<position>``, counted from 1. Longer names than can be read are cut, and
+    end in a hash of the whole; NUL is taken out. These do not depend on where the column stands.
+    """
+    taken, result, notes = set(names), [], []
+    for position, name in enumerate(names, start=1):
+        given = _usable(name) if name.replace("\0", "").strip() else f"column_{position}"
+        if given != name:
+            while given in taken:
                 given += "_"
-            result[index] = given
-    new = [after for before, after in zip(names, result, strict=True) if before != after]
-    return result, (f"columns without a name are called {', '.join(new)}",) if new else ()
+            taken.add(given)
+            notes += [f"the name {_shortened(name)} is {given!r} here"] if name.strip() else []
+        result.append(given)
+    nameless = [given for name, given in zip(names, result, strict=True) if not name.strip()]
+    told = [f"columns without a name are called {', '.join(nameless)}"] if nameless else []
+    return result, (*told, *notes)
 
 
-def normalise(frame: pl.DataFrame) -> tuple[pl.DataFrame, frozenset[str], tuple[str, ...]]:
-    """Give every column one of few types, with one missing value.
+def _usable(name: str) -> str:
+    name = name.replace("\0", "")
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}_{digest(name, length=8)}"
+
+
+def _shortened(name: str) -> str:
+    return repr(name) if len(name) <= _LONGEST_NAME else f"{name[:40]!r}... ({len(name)} characters)"
+
+
+def with_names(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Name the columns that have no name, and say so."""
+    names, notes = name_columns(frame.columns)
+    return frame.rename(dict(zip(frame.columns, names, strict=True))), notes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Normal:
+    """A table of few types, and how it came to them.
 
     Types: Int64, Float64, Boolean, String, Datetime("us") in UTC without a zone, and Null for columns without a value.
-    Columns that no model can use keep their type.
-
-    Returns:
-        The table, the names of the columns that were stored as categories, and sentences on what was assumed.
+    Columns that no model can use keep their type. ``declared`` names the columns that were stored as categories,
+    ``readings`` says how text was read, by column.
     """
-    names, notes = name_columns(frame.columns)
-    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
-    declared = frozenset(c.name for c in frame.get_columns() if c.dtype in (pl.Categorical, pl.Enum))
-    spelled: Counter[str] = Counter()
-    columns, reread = [], []
-    for series in frame.get_columns():
-        plain = _plain(series)
-        if plain.dtype == pl.String:
-            kept = without_missing(plain)
-            spelled.update(_spellings(plain, kept))
-            plain = kept
-            if series.name not in declared:
-                text, plain = plain, read_text(plain)
-                reread += _lost(text, plain)
-        columns.append(plain)
-    if spelled:
-        counts = ", ".join(f"{text!r} {count} times" for text, count in sorted(spelled.items()))
-        notes += (f"read as missing: {counts}",)
-    return pl.DataFrame(columns).rechunk(), declared, (*notes, *reread)
+
+    frame: pl.DataFrame
+    declared: frozenset[str]
+    readings: Mapping[str, Reading]
+
+
+def normalise(
+    frame: pl.DataFrame, *, asked: Mapping[str, Kind] | None = None, known: Mapping[str, str] | None = None
+) -> Normal:
+    """Give every column one of few types, with one missing value.
+
+    ``asked`` holds the kinds of columns that were asked for, ``known`` the readings of columns that were found before.
+    """
+    asked, known = asked or {}, known or {}
+    read = each(lambda c: _normalise_column(c, asked.get(c.name), known.get(c.name)), frame.get_columns())
+    return Normal(
+        frame=pl.DataFrame([series for series, _ in read]),
+        declared=frozenset(c.name for c in frame.get_columns() if c.dtype in (pl.Categorical, pl.Enum)),
+        readings={series.name: reading for series, reading in read if reading is not None},
+    )
+
+
+def each(work: Callable[[pl.Series], T], columns: Sequence[pl.Series]) -> list[T]:
+    """Do the same to every column, on as many threads as polars has."""
+    if len(columns) < 2:
+        return [work(column) for column in columns]
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        return list(pool.map(work, columns))
+
+
+def _normalise_column(series: pl.Series, asked: Kind | None, known: str | None) -> tuple[pl.Series, Reading | None]:
+    plain = _plain(series)
+    reading = None
+    if plain.dtype.is_numeric() and (asked == "datetime" or known in EPOCHS):
+        reading = Reading(name=known or count_as_moments(plain))
+        plain = read_as(plain, reading.name)
+    elif plain.dtype == pl.String:
+        if series.dtype in (pl.Categorical, pl.Enum):
+            plain, reading = keep_text(plain)
+        elif known is not None:
+            plain, reading = read_known(plain, known)
+        else:
+            plain, reading = read_wanted(plain, asked) if asked else find_reading(plain)
+    return plain.rechunk(), reading
 
 
 def _plain(series: pl.Series) -> pl.Series:
@@ -119,29 +141,8 @@ def _plain(series: pl.Series) -> pl.Series:
         return to_moments(series)
     if dtype.is_integer():
         whole = series.cast(pl.Int64, strict=False)
-        return whole if whole.null_count() == series.null_count() else to_numbers(series)
+        return whole if whole.null_count() == series.null_count() else series.cast(pl.String)
     return to_numbers(series)
-
-
-def _spellings(text: pl.Series, kept: pl.Series) -> Counter[str]:
-    """Count how the values that ``kept`` lost were spelled, blanks left out."""
-    if kept.null_count() == text.null_count():
-        return Counter()
-    lost = text.filter(kept.is_null() & text.is_not_null()).str.strip_chars()
-    return Counter(dict(lost.filter(lost != "").value_counts(name="n").iter_rows()))
-
-
-def _lost(text: pl.Series, read: pl.Series) -> list[str]:
-    """Say which values a column lost when its text was read as something else."""
-    lost = _spellings(text, read)
-    stated = {spelling: lost.pop(spelling) for spelling in AMBIGUOUS if spelling in lost}
-    notes = [f"column {text.name!r}: {count} values {value!r} are read as missing" for value, count in stated.items()]
-    if lost:
-        example = min(lost)
-        notes.append(
-            f"column {text.name!r}: {lost.total()} values that are no date or time (such as {example!r}) became missing"
-        )
-    return notes
 
 
 def fingerprint(frame: pl.DataFrame) -> str:
@@ -151,27 +152,33 @@ def fingerprint(frame: pl.DataFrame) -> str:
     library, nor the process, nor the machine. Columns that no model can use count by name only.
     """
     whole = hashlib.sha256(f"rows {len(frame)}".encode())
-    for series in frame.get_columns():
-        name = series.name.encode()
-        kind = _TYPE_NAMES.get(series.dtype.base_type(), "unsupported")
-        kind = "null" if series.null_count() == len(series) else kind
-        whole.update(f"\n{kind} {len(name)} ".encode() + name)
-        if kind not in ("unsupported", "null"):
-            _hash_values(whole, series)
+    for hashed in each(_digest, frame.get_columns()):
+        whole.update(hashed)
     return whole.hexdigest()[:16]
 
 
-def _hash_values(whole: "hashlib._Hash", series: pl.Series) -> None:
+def _digest(series: pl.Series) -> bytes:
+    """Hash one column."""
+    name = series.name.encode()
+    kind = _TYPE_NAMES.get(series.dtype.base_type(), "unsupported")
+    kind = "null" if series.null_count() == len(series) else kind
+    column = hashlib.sha256(f"{kind} {len(name)} ".encode() + name)
+    if kind not in ("unsupported", "null"):
+        _hash_values(column, series)
+    return column.digest()
+
+
+def _hash_values(column: "hashlib._Hash", series: pl.Series) -> None:
     present = series.is_not_null().to_numpy()
-    whole.update(np.packbits(present, bitorder="little").tobytes())
+    column.update(np.packbits(present, bitorder="little").tobytes())
     if series.dtype == pl.String:
         filled = series.fill_null("")
-        whole.update(filled.str.len_bytes().to_numpy().astype("<u4").tobytes())
+        column.update(filled.str.len_bytes().to_numpy().astype("<u4").tobytes())
         for start in range(0, len(filled), _ROWS_A_JOIN):
-            whole.update(filled.slice(start, _ROWS_A_JOIN).str.join("").item().encode())
+            column.update(filled.slice(start, _ROWS_A_JOIN).str.join("").item().encode())
     elif series.dtype == pl.Boolean:
-        whole.update(np.packbits(series.fill_null(False).to_numpy(), bitorder="little").tobytes())
+        column.update(np.packbits(series.fill_null(False).to_numpy(), bitorder="little").tobytes())
     else:
         values = series.to_physical().fill_null(0).to_numpy()
         little = "<f8" if series.dtype == pl.Float64 else "<i8"
-        whole.update(np.ascontiguousarray(values, dtype=little).data)
+        column.update(np.ascontiguousarray(values, dtype=little).data)

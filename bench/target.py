@@ -14,6 +14,8 @@ MAX_LABELS_OF_NUMBERS = 20
 MANY_CLASSES = 1000
 COLUMNS_SHOWN = 20
 _EXACT_FLOAT = 2.0**53
+#: Spellings that a tool writes for the same truth.
+_TRUTHS = {"1": "true", "1.0": "true", "0": "false", "0.0": "false"}
 _OVERRULE = "--task overrules this"
 
 
@@ -178,10 +180,26 @@ def check_classes(target: Target, kind: TaskKind) -> None:
 
 
 def class_note(target: Target, kind: TaskKind) -> tuple[str, ...]:
-    """Warn of very many classes."""
-    count = len(target.labels)
-    if kind == "regression" or count <= MANY_CLASSES:
+    """Warn of very many classes, and of classes that look like one class spelled in several ways."""
+    if kind == "regression":
         return ()
+    count = len(target.labels)
+    many = f"{target.name!r} holds {count} classes; fits take time and memory in proportion, and most classes are rare."
+    return (*((many,) if count > MANY_CLASSES else ()), *_twins(target))
+
+
+def _twins(target: Target) -> tuple[str, ...]:
+    """Say which labels differ only in case or blanks, or are a number and a word for the same truth."""
+    if target.values.dtype != pl.String:
+        return ()
+    alike: dict[str, list[str]] = {}
+    for label in target.labels:
+        alike.setdefault(_TRUTHS.get(label.strip().casefold(), label.strip().casefold()), []).append(label)
+    twins = [spellings for spellings in alike.values() if len(spellings) > 1]
+    if not twins:
+        return ()
+    shown = "; ".join(", ".join(f"{label!r:.40}" for label in spellings) for spellings in twins[:3])
     return (
-        f"{target.name!r} holds {count} classes; fits take time and memory in proportion, and most classes are rare.",
+        f"labels of {target.name!r} look like one class in several spellings, but count as classes of their own: "
+        f"{shown}. Mend them in the data where they mean the same.",
     )

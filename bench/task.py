@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from bench.assumptions import kind_notes
 from bench.dataset import Dataset, Schema
 from bench.errors import DataError, RequestError, nearest
 from bench.metric import Array, Metric, TaskKind, default_metric, fit_for, get_metric
@@ -128,6 +129,7 @@ def make_task(
             *class_notes,
             *class_note(train, kind),
             *large,
+            *kind_notes([c for c in dataset.columns if c.name not in (name, group, time)]),
             *_division_notes(group, time),
             *dict.fromkeys(note for _, notes in coerced for note in notes),
         ),
@@ -143,6 +145,8 @@ def _read_only(array: Array) -> Array:
 def _require_column(dataset: Dataset, name: str, flag: str) -> None:
     """Check that a column named by a flag or a card exists."""
     names = dataset.frame.columns
+    if name in dataset.dropped:
+        raise RequestError(f"--drop must leave the column of {flag} in, got {name!r} for both. Leave one of them out.")
     if name not in names:
         shown = columns_shown(names)
         raise RequestError(f"{flag} must name a column, got {name!r}.{nearest(name, names)} The columns are: {shown}.")

@@ -18,7 +18,7 @@ from bench.fold_data import FoldData, fold_data
 from bench.identity import seed_for
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
-from bench.recipes import Encoded
+from bench.recipes import Encoded, Features, without_switches
 from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
@@ -167,11 +167,11 @@ def _fit_and_score(
 ) -> dict[str, Any]:
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
-    data = fold_data(problem, family.recipe, fold)
+    data = fold_data(problem, family.recipe, fold, Features.of(candidate.params))
     rows = problem.splits.folds[fold]
     labels, present = _compress(task.y[rows.train], task.kind)
     settings = Settings(
-        params=candidate.params,
+        params=without_switches(candidate.params),
         kind=task.kind if len(present) != 2 else "binary",
         n_classes=len(present),
         metric=task.metric.name,

@@ -71,7 +71,7 @@ def _problem(folder: Path) -> Problem:
     """Make the run's problem again from its request, its data and its splits."""
     spec: RunSpec = make_spec(**read_config(folder / "spec.yaml"))
     dataset = _data(folder, spec)
-    test = load_dataset(spec.test, **_reading(spec)) if spec.test else None
+    test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
     asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
     task = make_task(dataset, test=test, **asked)
     splits = load_splits(folder / "splits.npz")
@@ -81,6 +81,7 @@ def _problem(folder: Path) -> Problem:
 
 
 def _reading(spec: RunSpec) -> dict[str, Any]:
+    """How the run's data is read again."""
     return {"options": spec.reading, "kinds": spec.kinds, "drop": spec.drop}
 
 

@@ -9,65 +9,20 @@ import polars as pl
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "Null", "NULL", "?", "missing")
 # These may be real categories: missing only among numbers and moments.
 AMBIGUOUS = ("None", "none", "-")
-# A column of moments may hold this share of values that are none; they become missing, with a note.
-MOMENT_SHARE = 0.95
 
-# A look at so many values tells what else a column can be; all values are then checked.
-_SAMPLED = 100
-_TRUE = ("true", "t", "yes", "y", "1", "1.0")
-_FALSE = ("false", "f", "no", "n", "0", "0.0")
-# A blank stands for ISO's T, which is replaced by one; only the compact form keeps it.
-_MOMENT_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y%m%dT%H%M%S")
-_ZONED_FORMATS = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
-_LOOKS_LIKE_MOMENT = r"^\d{4}[-/]?\d{1,2}[-/]?\d{1,2}([T ]|$)"
-_INTEGER = r"^[+-]?\d+$"
-_LEADING_ZERO = r"^[+-]?0\d"
+_TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
+_FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
+# Tried in turn on what the ones before left; `_in_iso` comes after the first.
+_MOMENT_FORMATS = (
+    *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z"),
+    *("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p"),
+)
 
 
 def without_missing(series: pl.Series, spelled: tuple[str, ...] = MISSING) -> pl.Series:
     """Make null of the values of a text column that are spelled as missing; the other values stay as they are."""
     missing = series.str.strip_chars().is_in(spelled)
     return series.set(missing, None) if missing.any() else series
-
-
-def read_text(series: pl.Series) -> pl.Series:
-    """Read a text column as booleans, numbers or moments where its values are such; else return it as it is.
-
-    Only ``true`` and ``false`` are booleans here: ``yes`` and ``no`` are labels whose spelling is kept. Whole numbers
-    with a leading zero (postal codes) or beyond 64 bits (account numbers) are names, and stay text.
-    """
-    text = series.str.strip_chars()
-    sample = text.drop_nulls().head(_SAMPLED)
-    read: pl.Series | None = None
-    if sample.str.to_lowercase().is_in(["true", "false"]).all():
-        read = _read_booleans(text)
-    elif (sample.is_in(AMBIGUOUS) | sample.cast(pl.Float64, strict=False).is_not_null()).all():
-        read = _read_numbers(text)
-    elif sample.str.contains(_LOOKS_LIKE_MOMENT).any():
-        read = _read_moments(text)
-    return series if read is None or read.count() == 0 else read
-
-
-def _read_booleans(text: pl.Series) -> pl.Series | None:
-    lower = text.str.to_lowercase()
-    return lower == "true" if lower.drop_nulls().is_in(["true", "false"]).all() else None
-
-
-def _read_numbers(text: pl.Series) -> pl.Series | None:
-    whole = text.cast(pl.Int64, strict=False)
-    others = text.filter(whole.is_null() & text.is_not_null())
-    others = others.filter(~others.is_in(AMBIGUOUS))
-    if others.is_empty():
-        return None if text.str.contains(_LEADING_ZERO).any() else whole
-    if others.cast(pl.Float64, strict=False).is_null().any() or others.str.contains(_INTEGER).all():
-        return None
-    return to_numbers(text)
-
-
-def _read_moments(text: pl.Series) -> pl.Series | None:
-    moments = to_moments(text)
-    asked = text.count() - int(text.is_in(AMBIGUOUS).sum())
-    return moments if moments.count() >= MOMENT_SHARE * asked else None
 
 
 def to_numbers(series: pl.Series) -> pl.Series:
@@ -104,21 +59,44 @@ def to_moments(series: pl.Series) -> pl.Series:
     dtype = series.dtype
     if isinstance(dtype, pl.Datetime):
         utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else series
-        return utc.cast(pl.Datetime("us"))
-    if dtype in (pl.Date, pl.Null):
+        return _in_calendar(utc.cast(pl.Datetime("us")))
+    if dtype == pl.Null:
         return series.cast(pl.Datetime("us"))
+    if dtype == pl.Date:
+        return _in_calendar(series.cast(pl.Datetime("us")))
     if dtype != pl.String:
         return _nothing(series, pl.Datetime("us"))
     text = series.str.strip_chars()
-    spaced = text.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})T", "$1 ").str.replace(r"(\d)[Zz]$", "$1+0000")
-    moments = _nothing(series, pl.Datetime("us"))
-    for layout in _MOMENT_FORMATS + _ZONED_FORMATS:
-        if moments.null_count() == text.null_count():
-            break
-        source = text if "T" in layout else spaced
-        read = source.str.to_datetime(layout, strict=False, time_unit="us")
-        moments = moments.zip_with(moments.is_not_null(), to_moments(read))
-    return moments
+    moments = text.str.to_datetime(_MOMENT_FORMATS[0], strict=False, time_unit="us")
+    left = (moments.is_null() & text.is_not_null()).arg_true()
+    if len(left):
+        iso = _in_iso(text.gather(left))
+        for layout in _MOMENT_FORMATS:
+            read = to_moments(iso.str.to_datetime(layout, strict=False, time_unit="us"))
+            moments = moments.scatter(left, read)
+            unread = read.is_null()
+            left, iso = left.filter(unread), iso.filter(unread)
+            if not len(left):
+                break
+    return _in_calendar(moments)
+
+
+def _in_iso(text: pl.Series) -> pl.Series:
+    """Spell dates and times of day, year first, with hyphens, a blank between the two and a numeric zone."""
+    text = text.str.replace(r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)", "${1}-${2}-${3} ${4}:${5}:${6}")
+    text = text.str.replace(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[T ]*", "${1}-${2}-${3} ").str.strip_chars_end()
+    text = text.str.replace(r"^(\d{4})[-/.](\d{1,2})$", "${1}-${2}-1")
+    text = text.str.replace(r"(\d) ?(?i:z|utc|gmt)$", "${1}+0000")
+    text = text.str.replace(r"(:\d\d(?:\.\d+)?) ?([+-]\d\d)$", "${1}${2}00")
+    return text.str.replace(r"(:\d\d(?:\.\d+)?) ([+-]\d\d:?\d\d)$", "${1}${2}").str.replace(
+        r"(\d)([AaPp][Mm])$", "${1} ${2}"
+    )
+
+
+def _in_calendar(moments: pl.Series) -> pl.Series:
+    """Make null of moments outside the years 1 to 9999, which most programs cannot show."""
+    outside = (moments.dt.year() < 1) | (moments.dt.year() > 9999)
+    return moments.set(outside, None) if outside.any() else moments
 
 
 def to_text(series: pl.Series) -> pl.Series:

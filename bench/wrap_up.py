@@ -21,7 +21,9 @@ from bench.trial import TrialResult
 #: Seconds of a run by the clock that are left for tracking, and for what comes after it.
 _TRACKING_SECONDS = 4.0
 _END_SECONDS = 1.0
-_IMPORTANCE_SECONDS = 3.0
+#: Seconds of a stage that has more to do, at least: mostly it takes less than one.
+_LEAST_SECONDS = 1.5
+_IMPORTANCE_SECONDS = 15.0
 
 
 def conclude(
@@ -33,10 +35,10 @@ def conclude(
         RunFailedError: no candidate was scored on all folds; the board that says why is written all the same.
     """
     record.stage("ensembles")
-    ensembles = build_ensembles(problem, results)
+    ensembles = build_ensembles(problem, results, seconds=_share(spending, 0.6))
     record.stage("leaderboard")
     rows = [*results, *(ensemble.result for ensemble in ensembles)]
-    board = build_leaderboard(problem, rows, test=tested)
+    board = build_leaderboard(problem, rows, test=tested, seconds=_share(spending, 0.5))
     board.save(problem.folder)
     if board.best is None:
         reasons = dict.fromkeys(f"{r.candidate.name}: {r.reason or r.status}" for r in results)
@@ -54,6 +56,13 @@ def conclude(
     record.stage("report")
     write_report(problem.folder)
     return board
+
+
+def _share(spending: Plan, share: float) -> float | None:
+    """What a stage may take: a share of the time that is left before tracking; None, no limit, in a counted run."""
+    if spending.trials is not None:
+        return None
+    return max(_LEAST_SECONDS, share * (spending.total.left - _TRACKING_SECONDS - _END_SECONDS))
 
 
 def _ship(

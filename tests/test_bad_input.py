@@ -18,6 +18,9 @@ def nan(y_true, y_pred):
 
 def text(y_true, y_pred):
     return "good"
+
+def leaves(y_true, y_pred):
+    raise SystemExit(3)
 """
 
 
@@ -90,35 +93,47 @@ CASES = {
     "no dataset": (nothing, "run --no-track", r"a dataset is needed: --dataset FILE or NAME. `bench list datasets`"),
     "unknown dataset": (nothing, "run --dataset irsi", r"'irsi'.*Did you mean 'iris'"),
     "missing file": (nothing, "run --dataset absent.csv --target y", r"'absent.csv' is not there"),
+    "dangling link": (
+        lambda place: (place / "data.csv").symlink_to("gone.csv"),
+        RUN,
+        r"'data.csv' is not there. $",
+    ),
     "misspelled file": (rows(), "run --dataset dta.csv --target y", r"'dta.csv' is not there. Did you mean 'data.csv'"),
     "missing folder": (
         nothing,
         "run --dataset no/data.csv --target y",
         r"is not there. Its folder 'no' is not there eit",
     ),
-    "folder": (folder("data"), "run --dataset ./data --target y", r"must end in one of|is a folder"),
-    "folder named as a file": (lambda p: (p / "data.csv").mkdir(), RUN, r"'data.csv' is a folder; it must be a file"),
+    "folder": (folder("data"), "run --dataset ./data --target y", r"'data' is a folder without a table in it"),
+    "folder named as a file": (
+        lambda p: (p / "data.csv").mkdir(),
+        RUN,
+        r"'data.csv' is a folder without a table in it",
+    ),
     "unknown type": (
         raw("a", "data.xyz"),
         "run --dataset data.xyz --target y",
-        r"data.xyz.*bench list datasets|must end",
+        r"'data.xyz' holds no table that bench knows",
     ),
     "no parquet": (
-        raw("a,y\n", "data.parquet"),
+        raw(b"\0" * 90, "data.parquet"),
         "run --dataset data.parquet --target y",
-        r"is no parquet file: it must",
+        r"holds no table that bench knows, although its name promises parquet",
     ),
-    "parquet named csv": (raw(b"PAR1" + bytes(90)), RUN, r"holds parquet; rename it to end in .parquet"),
+    "torn parquet named csv": (raw(b"PAR1" + bytes(90)), RUN, r"'data.csv' is damaged or cut short"),
     "torn parquet": (raw(b"PAR1abc", "data.parquet"), "run --dataset data.parquet --target y", r"damaged or cut short"),
     "torn gzip": (
         raw(gzip.compress(b"a,y\n" * 999)[:-9], "data.csv.gz"),
         "run --dataset data.csv.gz --target y",
         r"damaged or cut short .*Get the file again",
     ),
-    "utf-16": (raw("a,y\n1,no\n".encode("utf-16")), RUN, r"must be UTF-8, got UTF-16. Convert it: iconv"),
-    "latin-1": (raw("a,y\n1,na\xefve\n".encode("latin-1") * 30), RUN, r"must be UTF-8; line 2 is not \(byte 0xef\)"),
-    "NUL bytes": (raw(b"a,y\n1,\0\n"), RUN, r"must be text in UTF-8, got NUL bytes"),
-    "ragged": (ragged, RUN, r"must have 2 fields in every row.*row 42 has 3"),
+    "latin-1 as UTF-8": (
+        raw("a,y\n1,na\xefve\n".encode("latin-1") * 30),
+        RUN + " --encoding utf-8",
+        r"must be UTF-8; line 2 is not \(byte 0xef\)",
+    ),
+    "NUL bytes": (raw(b"a,y\n1,\0\n"), RUN, r"must be text, got NUL bytes"),
+    "ragged": (ragged, RUN, r"must have 2 fields in every line.*line 42 has 3"),
     "no JSON": (raw('{"a": 1}\n[2]\n', "data.jsonl"), "run --dataset data.jsonl --target a", r"line 2 is none"),
     "empty file": (raw(""), RUN, r"'data.csv' is empty; it must hold a table"),
     "header only": (raw("a,b,y\n"), RUN, r"'data.csv' holds (a header and )?no rows"),
@@ -193,6 +208,16 @@ CASES = {
         RUN + " --metric badly_judged:raises",
         r"raised ValueError: no such lu",
     ),
+    "custom metric that ends the process": (
+        both(rows(), custom),
+        RUN + " --metric badly_judged:leaves",
+        r"raised SystemExit: 3 on a constant prediction of 120 rows. Mend the function",
+    ),
+    "squares overflow": (
+        rows(REGRESSION.with_columns(pl.col("y") * 1e200)),
+        RUN + " --metric rmse",
+        r"'rmse' must return a finite number, .*Bring the target to a smaller scale, or choose one of: mae, ",
+    ),
     "custom metric of NaN": (
         both(rows(), custom),
         RUN + " --metric badly_judged:nan",
@@ -221,6 +246,7 @@ CASES = {
         RUN + " --output out",
         r"must be writable.*Choose another .*--output",
     ),
+    "empty name for a folder": (rows(), [*RUN.split(), "--output", ""], r"--output must not be empty. Leave it out"),
     "folder below a file": (both(rows(), raw("", "out")), RUN + " --output out/run", r"output folder must be writable"),
     "folder of another run": (
         folder("out", "identity.json"),
@@ -356,7 +382,7 @@ def check(told, place, before, text):
 def test_mistake_is_told_and_leaves_nothing_behind(cli, place, build, command, text):
     build(place)
     before = everything(place)
-    told = cli(*command.split())
+    told = cli(*(command.split() if isinstance(command, str) else command))
     sys_modules_of_tests()
     check(told, place, before, text)
 

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,7 +80,9 @@ def test_version_is_that_of_the_package(cli):
     assert (told.code, told.out) == (0, f"bench {version('automl-bench')}\n")
 
 
-@pytest.mark.parametrize("verb", ["run", "predict", "leaderboard", "report", "check", "fetch", "list", "doctor"])
+@pytest.mark.parametrize(
+    "verb", ["run", "predict", "leaderboard", "report", "check", "card", "fetch", "list", "doctor"]
+)
 def test_every_verb_explains_itself(cli, verb):
     told = cli(verb, "--help")
     assert told.code == 0
@@ -143,10 +146,11 @@ def test_same_command_again_answers_at_once(cli, place, monkeypatch):
 def test_config_gives_settings_and_flags_win(cli, place):
     (place / "run.yaml").write_text(
         "dataset: data.csv\ntarget: y\nfamilies: [decision_tree, dummy]\nbudget: 10m\ntest-size: 0.3\n"
-        "folds: 2\nengine: local\ntrack: false\nseed: 5\nmetric: accuracy\noutput: out\n"
+        "folds: 2\nengine: local\nno-track: true\nseed: 5\nmetric: accuracy\noutput: out\nquiet: true\n"
     )
-    told = cli("run", "--config", "run.yaml", "--trials", 3, "--metric", "log_loss", "--json", "--quiet")
+    told = cli("run", "--config", "run.yaml", "--trials", 3, "--metric", "log_loss", "--json")
     assert told.code == 0, told.err
+    assert told.err == ""
     spec = (place / "out" / "spec.yaml").read_text()
     for line in ("metric: log_loss", "trials: 3", "seed: 5", "test_size: 0.3", "- decision_tree", "track: false"):
         assert line in spec
@@ -393,16 +397,29 @@ def test_failures_are_counted_and_nothing_in_them_reaches_the_terminal_raw(capsy
     assert "test" not in out.splitlines()[1]
 
 
-def test_long_boards_are_cut(capsys):
+def test_long_boards_are_cut_to_the_first_rows_and_the_best_of_every_kind(capsys):
     row = {"status": "ok", "cv_mean": 1.0, "folds_ok": 2, "folds_asked": 2, "fit_seconds": 0.1, "predict_seconds": 0.1}
-    print_board(board(*[row | {"rank": n, "model": f"m{n}", "peak_memory_mb": 1.0} for n in range(1, 41)]))
+    rows = [row | {"rank": n, "model": f"m{n}", "family": "linear", "peak_memory_mb": 1.0} for n in range(1, 41)]
+    rows[29]["family"] = rows[34]["family"] = "knn"
+    for place in (36, 38):
+        rows[place] |= {"family": "ensemble", "origin": "ensemble"}
+    print_board(board(*rows))
     out = capsys.readouterr().out
-    assert "m25" in out
-    assert "m26" not in out
+    shown = [int(number) for number in re.findall(r"\bm(\d+)\b", out)]
+    assert shown == [*range(1, 23), 30, 37, 39]
     assert "and 15 more, in leaderboard.csv" in out
 
 
 # --- the other verbs -------------------------------------------------------------------------------------------------
+
+
+def test_boolean_labels_are_spelled_in_predictions_as_in_the_names_of_columns(cli, place):
+    table("binary").with_columns(y=pl.col("y") == "yes").write_csv(place / "flags.csv")
+    assert run(cli, "--output", "out", "--quiet", data="flags.csv").code == 0
+    assert cli("predict", "out", "flags.csv", "--output", "told.csv").code == 0
+    rows = list(csv.DictReader(io.StringIO((place / "told.csv").read_text())))
+    assert list(rows[0]) == ["prediction", "probability_False", "probability_True"]
+    assert all(float(row[f"probability_{row['prediction']}"]) >= 0.5 for row in rows)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
@@ -499,7 +516,7 @@ def test_runs_are_listed_with_their_best(cli, binary, tmp_path):
     assert "complete" in told.out
     assert binary.ranked[0]["model"] in told.out
     empty = cli("list", "runs", tmp_path)
-    assert (empty.code, empty.err) == (0, "")
+    assert (empty.code, empty.out, empty.err) == (0, "", f"there are no runs below {tmp_path}.\n")
 
 
 def test_doctor_looks_without_ray(cli, place):

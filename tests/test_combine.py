@@ -247,3 +247,15 @@ def test_large_tables_are_sampled_and_the_same_each_time(monkeypatch, kind):
     rows = combine._sample(400, 100, combine.seed_for(1, "greedy"))
     assert fit_greedy(predictions, y, metric, (), 1) == fit_greedy(predictions[:, rows], y[rows], metric, (), 1)
     assert len(set(rows)) == 100
+
+
+def test_without_time_greedy_takes_the_best_member_and_stacking_stays_near_the_mean():
+    predictions, y = classified(4, 200, 3, 1)
+    metric = METRICS["log_loss"]
+    errors = [metric.score(y, member) for member in predictions]
+    weights = fit_greedy(predictions, y, metric, (), 0, seconds=0.0).weights
+    assert int(np.argmax(weights)) == int(np.argmin(errors))
+    assert sum(weight > 0 for weight in weights) == 1
+    hasty = fit_stacker(predictions, y, "multiclass", 0, seconds=0.0).combine(predictions)
+    whole = fit_stacker(predictions, y, "multiclass", 0).combine(predictions)
+    assert metric.score(y, whole) < metric.score(y, hasty) < metric.score(y, predictions.mean(axis=0)) + 0.1

@@ -20,9 +20,9 @@ KINDS = ("binary", "multiclass", "regression")
 LEARNERS = ("linear", "knn", "decision_tree")
 
 
-def whole(problem, name, *, seed=7):
+def whole(problem, name, *, seed=7, **params):
     """Fit one candidate on all folds."""
-    made = candidate(name, seed=seed, **dict(space_of(discover()[name]).defaults))
+    made = candidate(name, seed=seed, **space_of(discover()[name]).defaults | params)
     count = len(problem.splits.folds)
     folds = tuple(run_fold(problem, made, fold, allotment=Allotment(), seconds=None) for fold in range(count))
     assert all(fold.status == "ok" for fold in folds), folds

@@ -8,7 +8,11 @@ from conftest import table
 
 from bench import fold_data as module
 from bench.fold_data import fold_data, recipe_folder
-from bench.recipes import RECIPES, load_recipe
+from bench.recipes import RECIPES, Features, load_recipe
+
+EVERY = Features(
+    rare=5, crosses=True, arithmetic=True, groups=True, counts=True, target="folds", missing=True, numbers="quantile"
+)
 
 
 def files(folder):
@@ -41,9 +45,10 @@ def test_parts_are_the_rows_of_the_split_in_order(make_small, recipe):
             assert part.names == data.train.names
 
 
+@pytest.mark.parametrize("features", [Features(), EVERY], ids=["plain", "every feature"])
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("kind", ["multiclass", "regression"])
-def test_recipe_learns_from_training_rows_alone(make_small, kind, recipe):
+def test_recipe_learns_from_training_rows_alone(make_small, kind, recipe, features):
     problem = make_small(kind)
     rows = problem.splits.folds[0]
     hidden = np.concatenate([rows.valid, problem.splits.test])
@@ -51,10 +56,10 @@ def test_recipe_learns_from_training_rows_alone(make_small, kind, recipe):
     y[rows.valid] = y[rows.valid][::-1]
     other = with_features(problem, hidden, make_small(kind, splits=problem.splits))
     other = replace(other, task=replace(other.task, y=y))
-    ours, theirs = (fold_data(each, recipe, 0) for each in (problem, other))
+    ours, theirs = (fold_data(each, recipe, 0, features) for each in (problem, other))
     np.testing.assert_array_equal(ours.train.values, theirs.train.values)
     assert not np.array_equal(ours.valid.values, theirs.valid.values)
-    fitted = [files(recipe_folder(each.folder, recipe, 0)) for each in (problem, other)]
+    fitted = [files(recipe_folder(each.folder, recipe, 0, features)) for each in (problem, other)]
     assert fitted[0] == fitted[1]
 
 
@@ -66,6 +71,21 @@ def test_fold_is_encoded_once(make_small, monkeypatch):
     np.testing.assert_array_equal(first.train.values, again.train.values)
     with pytest.raises(TypeError):
         fold_data(problem, "linear", 0)
+
+
+def test_features_make_it_another_fold_with_a_recipe_of_its_own(make_small):
+    problem, switched_on = make_small(), Features(missing=True, arithmetic=True)
+    plain, made = fold_data(problem, "trees", 0), fold_data(problem, "trees", 0, switched_on)
+    assert {"b (missing)"} == set(made.train.names) - set(plain.train.names) - {"a + b", "a - b", "a * b", "a / b"}
+    folders = [recipe_folder(problem.folder, "trees", 0, features) for features in (Features(), switched_on)]
+    assert [folder.parent.name for folder in folders] == [
+        module.recipe_key("trees"),
+        f"{module.recipe_key('trees')}-arithmetic-missing",
+    ]
+    valid = problem.task.features[problem.splits.folds[0].valid]
+    for folder, data in zip(folders, (plain, made), strict=True):
+        np.testing.assert_array_equal(load_recipe("trees", folder).transform(valid).values, data.valid.values)
+    np.testing.assert_array_equal(fold_data(problem, "trees", 0).train.values, plain.train.values)
 
 
 def test_workers_that_want_a_fold_at_once_wait_for_the_first(make_small, monkeypatch):

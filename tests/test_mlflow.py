@@ -54,6 +54,16 @@ def test_folds_are_steps_and_costs_are_sums(folder):
     assert [(point.step, point.value) for point in history] == [(0, 0.9), (1, 0.7)]
 
 
+def test_a_metric_that_the_rows_do_not_define_is_left_out(folder, caplog):
+    result = trial(0)
+    folds = tuple(replace(fold, scores={**fold.scores, "rmsle": float("nan")}) for fold in result.folds)
+    record(folder, [replace(result, folds=folds)])
+    _, children = runs_of(folder)
+    assert children["trial0"].data.metrics["cv_roc_auc_mean"] == pytest.approx(0.85)
+    assert not any("rmsle" in name for name in children["trial0"].data.metrics)
+    assert not caplog.records
+
+
 def test_uploads_the_files_and_names_the_dataset(folder):
     card = {"name": "adult", "source": "postgresql://ann:pw@db/adult", "fingerprint": "f" * 64, "n_rows": 9}
     (folder / "dataset.json").write_text(json.dumps(card))

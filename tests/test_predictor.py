@@ -101,6 +101,21 @@ def test_one_fold_is_predicted_as_it_was_in_the_run(finished):
         np.testing.assert_array_equal(predictor.predict_fold(frame, fold), stored)
 
 
+def test_each_model_gets_the_features_that_it_was_fitted_on(tmp_path):
+    problem = small(tmp_path / "problem", "binary")
+    switched_on = {"features_missing": True, "features_arithmetic": True}
+    results = [whole(problem, "linear"), whole(problem, "naive_bayes", **switched_on)]
+    predictor = shipped(problem, tmp_path / "predictor", *results)
+    frame = problem.task.features[problem.splits.test]
+    for result in results:
+        folders = [fold_folder(problem.folder, result.candidate.trial_id, fold) for fold in range(result.asked)]
+        stored = np.mean([read_predictions(folder)[1] for folder in folders], axis=0)
+        np.testing.assert_array_equal(raw(predictor, frame, result.candidate.name), stored)
+    recipes = sorted(path.name for path in (tmp_path / "predictor" / "recipes").iterdir())
+    assert len(recipes) == 2
+    assert recipes[1] == f"{recipes[0]}-arithmetic-missing"
+
+
 _ELSEWHERE = """
 import sys, numpy as np, polars as pl, bench
 for place in sys.argv[1:]:
@@ -325,9 +340,9 @@ def test_no_rows_give_no_predictions(tmp_path, kind):
         assert predictor.predict_frame(none, model).height == 0
 
 
-@pytest.mark.parametrize("rows", [[1, 2], {"a": [1]}, np.zeros((2, 3)), None], ids=lambda rows: type(rows).__name__)
+@pytest.mark.parametrize("rows", [[1, 2], {"a": [1]}, None], ids=lambda rows: type(rows).__name__)
 def test_rows_that_are_no_table_are_refused(plain, rows):
-    with pytest.raises(RequestError, match="rows must come as a file, a polars or a pandas frame"):
+    with pytest.raises(RequestError, match="rows must come as a file or a frame; got "):
         plain[1].predict(rows)
 
 

@@ -14,6 +14,7 @@ from report_fixture import Shape, write_run
 from bench.errors import StoreError
 from bench.report import write_report
 from bench.report.charts.svg import Scale, tick_text
+from bench.report.journal import read_journal
 from bench.report.markdown import escape
 from bench.report.numbers import score_text, seconds_text
 from bench.report.panels import PANELS
@@ -39,7 +40,7 @@ SHAPES = {
 class _Page(HTMLParser):
     """Collects elements, attributes and text, and checks that what is opened is closed."""
 
-    VOID = frozenset({"meta", "link", "input", "br"})
+    VOID = frozenset({"meta", "link", "input", "br", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -276,6 +277,26 @@ def test_an_interrupted_journal_still_shows_when_candidates_ended(tmp_path: Path
     (folder / "journal.jsonl").write_text("\n".join(map(json.dumps, kept)))
     page, _ = _reported(folder)
     assert "and the best so far" in page.text
+
+
+def test_a_candidate_that_was_cut_off_has_no_score(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    lucky = {"event": "trial", "status": "pruned", "reason": "", "score": 0.9999, "seconds": 9.0}
+    with (folder / "journal.jsonl").open("a") as file:
+        for event in ({"event": "candidate", "family": "knn", "params": {"k": 9}}, lucky):
+            file.write(json.dumps({**event, "trial_id": "lucky"}) + "\n")
+    trial = next(trial for trial in read_journal(folder / "journal.jsonl") if trial.trial_id == "lucky")
+    assert (trial.status, trial.score) == ("pruned", None)
+
+
+def test_columns_without_time_for_a_shuffle_are_counted(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    stored = json.loads((folder / "analysis.json").read_text("utf-8"))["importance"]
+    late = [{"column": entry["column"], "mean": None, "std": None, "repeats": 0} for entry in stored[1:]]
+    _edit(folder / "analysis.json", importance=[stored[0] | {"repeats": 1}, *late])
+    page, _ = _reported(folder)
+    assert "shuffled 1 time." in page.text
+    assert f"There was time for 1 of {len(stored)} columns." in page.text
 
 
 @pytest.mark.parametrize("value", [None, "NaN", [], {}, True, 1e308])

@@ -145,6 +145,14 @@ def test_no_width_overflows(visit: _Visit) -> None:
     assert visit.overflow() <= 0
 
 
+@pytest.mark.parametrize(
+    "visit", [{"viewport": {"width": width, "height": 900}} for width in (1160, 1280)], indirect=True
+)
+def test_the_main_columns_of_the_board_fit(visit: _Visit) -> None:
+    board = visit.page.locator(".scroll.table").first
+    assert board.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+
+
 def _contrast(visit: _Visit, selector: str) -> float:
     """The contrast of an element's text with the page, as in WCAG 2.2."""
     return float(

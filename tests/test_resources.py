@@ -18,6 +18,7 @@ from bench.resources import (
     available_memory,
     limit_threads,
     machine,
+    shares,
     thread_environment,
 )
 
@@ -171,3 +172,11 @@ def test_environment_of_new_processes():
 
 def test_a_fit_is_given_one_thread_and_no_gpu_by_default():
     assert Allotment() == Allotment(cpus=1, gpu=0.0, device="cpu", checkpoint=None)
+
+
+def test_shares_leave_what_is_not_used_to_those_that_follow():
+    parts = shares(10.0, 2)
+    assert next(parts) == pytest.approx(5.0, abs=0.1)
+    assert next(parts) == pytest.approx(10.0, abs=0.1)
+    assert list(shares(None, 3)) == [float("inf")] * 3
+    assert list(shares(-1.0, 2)) == [0.0, 0.0]

@@ -1,11 +1,17 @@
 """Reading files, built-ins and fetched datasets; every damaged input ends in a message of our own."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
+import pickle
 import subprocess
 import sys
+import tarfile
+import tempfile
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -13,11 +19,13 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from bench.dataset import fetch, load_dataset
+from bench.dataset import fetch, load_dataset, to_frame
 from bench.errors import DataError, RequestError, StoreError
-from bench.sources import file as file_module
+from bench.sources import plain
+from bench.sources.base import ReadOptions
 from bench.sources.builtin import BUILTINS, read_builtin
 from bench.sources.file import read_file
+from bench.table import normalise
 
 FRAME = pl.DataFrame(
     {
@@ -31,6 +39,30 @@ FRAME = pl.DataFrame(
 
 def as_csv(frame: pl.DataFrame, separator: str = ",") -> bytes:
     return frame.write_csv(separator=separator).encode()
+
+
+def zipped(**contents: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(f"{name}.csv", content)
+    return buffer.getvalue()
+
+
+def packed_times(times: int) -> bytes:
+    content = b"a,b\n1,2\n"
+    for _ in range(times):
+        content = gzip.compress(content)
+    return content
+
+
+def tarred(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        info = tarfile.TarInfo("table.csv")
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def as_bytes(frame: pl.DataFrame, method: str) -> bytes:
@@ -54,8 +86,16 @@ CONTENTS = {
     ".arrow": as_bytes(FRAME, "write_ipc_stream"),
     ".jsonl": as_bytes(FRAME, "write_ndjson"),
     ".ndjson": as_bytes(FRAME, "write_ndjson"),
+    ".json": as_bytes(FRAME, "write_json"),
 }
-COMPRESS = {"": bytes, ".gz": gzip.compress, ".zst": zstandard}
+COMPRESS = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".zst": zstandard,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zip": lambda content: zipped(table=content),
+}
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
@@ -69,76 +109,123 @@ def test_every_format_gives_the_same_dataset(tmp_path: Path, end: str, compressi
     assert dataset.name == "table"
 
 
-@pytest.mark.parametrize(("separator", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "bar")])
-def test_delimiter_is_found_and_said(tmp_path: Path, separator: str, name: str) -> None:
-    path = tmp_path / "table.csv"
-    path.write_bytes(as_csv(FRAME, separator))
-    dataset = load_dataset(path)
+@pytest.mark.parametrize(
+    "name", ["data.csv", "data.parquet", "data.json", "data.feather", "data", "data.xyz", "d[1].*"]
+)
+@pytest.mark.parametrize("end", CONTENTS)
+def test_content_decides_and_a_misleading_name_is_told(tmp_path: Path, end: str, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(CONTENTS[end])
+    dataset = load_dataset(str(path))
     assert dataset.frame.equals(FRAME)
-    assert f"fields are separated by a {name}" in dataset.notes
+    held = {".csv": "delimited text", ".tsv": "delimited text", ".parquet": "parquet", ".feather": "Arrow"}
+    held |= {".arrow": "Arrow", ".jsonl": "JSON", ".ndjson": "JSON", ".json": "JSON"}
+    promised = {"data.csv": "delimited text", "data.parquet": "parquet", "data.json": "JSON", "data.feather": "Arrow"}
+    said = [note for note in dataset.notes if "what it holds" in note or "whatever its name says" in note]
+    assert len(said) == (promised.get(name) != held[end])
+    assert all(held[end] in note and name in note for note in said)
 
 
-def test_comma_wins_where_text_holds_other_delimiters(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text("a,b\n" + '"x;y|z",1\n"x;y",2\n' * 15)
-    assert load_dataset(path).frame.columns == ["a", "b"]
+@pytest.mark.parametrize(
+    ("name", "compression", "notes"),
+    [
+        ("table.csv", ".gz", ["is packed by gzip, which its name does not say"]),
+        ("table.csv.gz", "", ["is not packed by gzip, whatever its name says"]),
+        (
+            "table.csv.gz",
+            ".zst",
+            ["is not packed by gzip, whatever", "is packed by Zstandard, which its name does not"],
+        ),
+        ("table", ".zip", ["is packed by zip, which its name does not say"]),
+    ],
+)
+def test_misleading_packing_is_told(tmp_path: Path, name: str, compression: str, notes: list[str]) -> None:
+    path = tmp_path / name
+    path.write_bytes(COMPRESS[compression](CONTENTS[".csv"]))
+    dataset = load_dataset(str(path))
+    assert dataset.frame.equals(FRAME)
+    assert len(dataset.notes) == len(notes)
+    assert all(note in said for note, said in zip(notes, dataset.notes, strict=True))
 
 
-def test_decimal_commas_between_semicolons(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text("a;b\n" + "1,5;x,y\n2;z\nNA;z\n" * 10)
+def test_what_is_unpacked_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "table.csv.zip").write_bytes(zipped(table=gzip.compress("a,b\n1,\xe9\n".encode("latin-1"))))
+    assert read_file(tmp_path / "table.csv.zip")[0].rows() == [("1", "\xe9")]
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_one_table_of_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "all.zip"
+    path.write_bytes(zipped(table=CONTENTS[".csv"], other=b"a,b\n1,2\n", __MACOSX=b"junk"))
+    message = r"'.*all.zip' must hold one table, got 'table.csv', 'other.csv'. Name one: '.*all.zip#table.csv'"
+    with pytest.raises(DataError, match=message):
+        load_dataset(str(path))
+    dataset = load_dataset(f"{path}#table.csv")
+    assert dataset.frame.equals(FRAME)
+    assert dataset.name == "all"
+    with pytest.raises(DataError, match=r"has no member 'tabel.csv'; it holds 'table.csv', .*Did you mean 'table.csv'"):
+        load_dataset(f"{path}#tabel.csv")
+    path.write_bytes(zipped())
+    with pytest.raises(DataError, match="must hold one table, got nothing"):
+        load_dataset(str(path))
+
+
+def test_a_part_of_what_has_no_parts(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(CONTENTS[".csv"])
+    with pytest.raises(DataError, match=r"must be a workbook or a zip archive to have a part 'sheet'"):
+        load_dataset(str(tmp_path / "table.csv#sheet"))
+    (tmp_path / "table.csv#sheet").write_bytes(CONTENTS[".csv"])
+    assert len(load_dataset(str(tmp_path / "table.csv#sheet")).frame) == 40
+
+
+def test_mixed_json_is_read_as_text_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"a": 1.5, "b": 1}\n{"a": true, "b": null}\n' * 15)
     dataset = load_dataset(path)
-    assert dataset.frame["a"].to_list()[:3] == [1.5, 2.0, None]
-    assert dataset.frame["b"].to_list()[:2] == ["x,y", "z"]
-    assert "commas are decimal points in columns 'a'" in dataset.notes
+    assert dataset.frame["a"].to_list()[:2] == ["1.5", "true"]
+    assert dataset.notes == (
+        "column 'a' holds numbers and true or false (line 1 has 1.5, line 2 has true), and is read as text",
+    )
 
 
-def test_byte_order_mark_crlf_and_quoted_newlines(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    path.write_bytes(b"\xef\xbb\xbfa,b\r\n" + b'1,"x\r\ny, ""z"""\r\n2,w\r\n' * 15)
-    frame = load_dataset(path).frame
-    assert frame.columns == ["a", "b"]
-    assert frame["b"][0] == 'x\r\ny, "z"'
-
-
-def test_types_are_inferred_over_the_whole_file(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text("a,b\n" + "1,2\n" * 5000 + "x,2.5\n")
-    assert load_dataset(path).frame.dtypes == [pl.String, pl.Float64]
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_json_lines_in_other_encodings(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_bytes(
+        '{"a": "na\xefve"}\n'.encode(encoding) if encoding != "utf-16" else ('{"a": "na\xefve"}\n' * 2).encode(encoding)
+    )
+    assert read_file(path)[0]["a"][0] == "na\xefve"
 
 
 BAD = {
     "empty.csv": (b"", "is empty; it must hold a table"),
-    "blank.csv": (b"\n\n", "holds no rows"),
-    "header.csv": (b"a,b\n", "holds a header and no rows"),
-    "header_alone.csv": (b"a,b", "holds no rows"),
-    "twice.csv": (b"a,b,a\n" + b"1,2,3\n" * 30, "column names must be unique, got 'a' more than once"),
-    "long.csv": (
-        b"a,b\n" + b"1,2\n" * 30 + b"1,2,3\n1\n",
-        r"must have 2 fields .* row 32 has 3, row 33 has 1 \(2 such",
-    ),
-    "utf16.csv": ("a,b\n1,2\n".encode("utf-16"), "must be UTF-8, got UTF-16"),
-    "latin1.csv": (b"a,b\n" + b"1,2\n" * 30 + b"\xe9,2\n", r"line 32 is not \(byte 0xe9\)"),
-    "latin1_header.csv": (b"\xe9,b\n" + b"1,2\n" * 30, r"line 1 is not \(byte 0xe9\)"),
-    "nul.csv": (b"a,b\n" + b"1,\0\n" * 30, "got NUL bytes"),
-    "short.csv.gz": (gzip.compress(CONTENTS[".csv"])[:-20], "damaged or cut short"),
-    "not.csv.gz": (b"a,b\n1,2\n", "damaged or cut short"),
+    "few.csv": (b"a,b\n" + b"1,2\n" * 7, "at least 20 rows are needed, got 7"),
+    "empty.csv.gz": (gzip.compress(b""), "is empty; it must hold a table"),
+    "short.csv.gz": (gzip.compress(CONTENTS[".csv"])[:-20], "damaged or cut short .* Get the file again"),
     "short.csv.zst": (zstandard(CONTENTS[".csv"])[:-20], "damaged or cut short"),
-    "not.csv.zst": (b"a,b\n1,2\n", "damaged or cut short"),
+    "short.csv.bz2": (bz2.compress(CONTENTS[".csv"])[:-20], "damaged or cut short"),
+    "short.csv.xz": (lzma.compress(CONTENTS[".csv"])[:-20], "damaged or cut short"),
+    "short.csv.zip": (zipped(table=CONTENTS[".csv"])[:-30], "damaged or cut short"),
+    "four_times.csv.gz": (packed_times(4), "must be packed at most 3 times over"),
     "short.parquet": (CONTENTS[".parquet"][:-20], "damaged or cut short"),
-    "not.parquet": (CONTENTS[".csv"], "no parquet file: it must begin with PAR1"),
-    "parquet.csv": (CONTENTS[".parquet"], "holds parquet; rename it to end in .parquet"),
-    "arrow.csv": (CONTENTS[".feather"], "holds Arrow; rename it to end in .arrow"),
-    "old.feather": (b"FEA1" + b"x" * 40, "Feather version 1"),
+    "no.parquet": (b"\0\1\2" * 90, "holds no table that bench knows, although its name promises parquet. .* JSON"),
+    "no.xyz": (b"a line of text\nand another one\n", r"no table that bench knows\. .* bar; --sep .* gzip.* zip"),
+    "old.feather": (b"FEA1" + b"x" * 40, "is in Feather version 1; write it as parquet"),
     "short.feather": (CONTENTS[".feather"][:-20], "damaged or cut short"),
     "short.arrow": (CONTENTS[".arrow"][:-400], "damaged or cut short"),
+    "old.xls": (b"\xd0\xcf\x11\xe0" + b"x" * 40, "is an old Excel workbook .*; save it as .xlsx or .csv"),
+    "model.pkl": (pickle.dumps({"a": 1}, protocol=5), "is a Python pickle, which bench never opens"),
+    "error.csv": (
+        b"<!DOCTYPE html>\n<html>404, not found</html>",
+        "holds a web page or XML; .* downloaded as it should",
+    ),
+    "all.tar.gz": (tarred(CONTENTS[".csv"]), "is a tar archive; unpack it first"),
     "broken.jsonl": (b'{"a": 1}\n' * 30 + b'{"a":\n', "line 31 is none"),
     "array.jsonl": (b'{"a": 1}\n' * 30 + b"[1]\n", "line 31 is none"),
+    "short.json": (b'[{"a": 1}, {"a": 2}', "must hold an array of JSON objects"),
     "nan.jsonl": (b'{"a": 1}\n{"a": NaN}\n' * 30, "line 2 is none"),
-    "mixed.jsonl": (b'{"a": 1.5}\n{"a": true}\n' * 30, "cannot be read as JSON lines"),
-    "few.csv": (b"a,b\n" + b"1,2\n" * 7, "at least 20 rows are needed, got 7"),
-    "table.xlsx": (b"PK", r"must end in one of \.csv"),
-    "table": (b"a,b\n1,2\n", r"must end in one of \.csv"),
 }
 
 
@@ -161,8 +248,11 @@ def test_parquet_with_one_name_twice(tmp_path: Path) -> None:
 def test_decompressed_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bomb.csv.gz"
     path.write_bytes(gzip.compress(b"0\n" * 2**20))
-    monkeypatch.setattr(file_module, "MOST_BYTES", 2**20)
-    with pytest.raises(DataError, match=r"at most .* GiB decompressed"):
+    monkeypatch.setattr(plain, "MOST_BYTES", 2**20)
+    with pytest.raises(DataError, match=r"must unpack to at most 0.000976562 GiB. If it is sound, unpack it first"):
+        read_file(path)
+    path.write_bytes(zipped(zeros=b"0\n" * 2**20))
+    with pytest.raises(DataError, match=r"must unpack to at most"):
         read_file(path)
 
 
@@ -177,7 +267,7 @@ def test_missing_file_names_its_neighbours(tmp_path: Path) -> None:
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
-    for name, message in [("pipe.csv", "not a regular file"), ("loop.csv", "cannot be read"), ("", "is a folder")]:
+    for name, message in [("pipe.csv", "not a regular file"), ("loop.csv", "cannot be read: too many levels")]:
         with pytest.raises(DataError, match=message):
             load_dataset(str(tmp_path / name))
 
@@ -189,6 +279,35 @@ def test_unreadable_file(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(DataError, match="permission denied"):
         load_dataset(path)
+
+
+NULLS = pl.DataFrame(
+    {
+        "whole": [1, -999] * 15,
+        "number": [1.5, -999.0] * 15,
+        "text": ["a", " -999 "] * 15,
+        "level": pl.Series(["a", "-999"] * 15, dtype=pl.Categorical),
+        "flag": [True, False] * 15,
+        "list": [[1], [-999]] * 15,
+    }
+)
+
+
+def test_further_spellings_of_missing_go_everywhere() -> None:
+    dataset = load_dataset(NULLS, options=ReadOptions(null=("-999", "n.a.")))
+    assert [column.n_missing for column in dataset.columns] == [15, 15, 15, 15, 0, 0]
+    assert dataset.frame["whole"].dtype == pl.Int64
+    assert dataset.columns[3].dtype == "Categorical"
+    assert dataset.notes[0] == "read as missing, as --null asks: '-999' 60 times, 'n.a.' 0 times"
+
+
+def test_further_spellings_of_missing_come_before_types(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a;b\n" + "1,5;x\nunknown;y\n" * 15)
+    assert load_dataset(path).frame["a"].dtype == pl.String
+    frame = load_dataset(path, options=ReadOptions(null=("unknown",))).frame
+    assert frame["a"].to_list()[:2] == [1.5, None]
+    assert normalise(to_frame(path, ReadOptions(null=("unknown",)))[0]).frame.equals(frame)
 
 
 @pytest.mark.parametrize(
@@ -224,14 +343,12 @@ def test_builtins_have_cards(name: str) -> None:
 CAR = pl.DataFrame({"doors": ["2", "4", "more"] * 10, "class": ["acc", "unacc", "good"] * 10})
 
 
-def test_openml_asks_for_fetch_then_loads(tmp_path: Path) -> None:
+def test_openml_offline_asks_for_fetch_then_loads(tmp_path: Path) -> None:
     cache, download = tmp_path / "cache", tmp_path / "download.csv"
     CAR.write_csv(download)
-    message = (
-        "'car' is OpenML 40975, which bench cannot download yet; download it and run `bench fetch car --from FILE`"
-    )
+    message = r"/data/40975 is not in the cache, and --offline .* bring the data .*: `bench fetch car --from FILE`"
     with pytest.raises(DataError, match=message):
-        load_dataset("car", cache=cache)
+        load_dataset("car", cache=cache, options=ReadOptions(offline=True))
     path = fetch("car", download, cache=cache)
     assert path == cache / "car.parquet"
     dataset = load_dataset("car", cache=cache)

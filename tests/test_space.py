@@ -67,6 +67,10 @@ def test_a_family_without_parameters_has_an_empty_space(written):
         ("family: some\nparams: {a: {type: float, low: 1, high: 1}}", r"'a' must have low < high"),
         ("family: some\nparams: {a: {type: float, low: x, high: 1}}", r"'a' must have low < high"),
         ("family: some\nparams: {a: {type: int, low: 0, high: 9, log: true}}", r"low > 0 with log: true"),
+        (
+            "family: some\nparams: {a: {type: int, low: 1, high: 2, when: sunny}}",
+            r"'a' must have a when among \['classification', .*'gaps'\]",
+        ),
         ("family: some\ndefaults: {a: 1}\nportfolio: [{a: 2, b: 3}]", r"unknown parameters \['b'\]"),
     ],
 )

@@ -212,6 +212,8 @@ def test_an_empty_file_asks_nothing(tmp_path, text):
             r"run\.yaml, line 3: 'metrc' is not a setting of a run\. Did you mean 'metric'",
         ),
         ("1: d\n", r"line 1: '1' is not a setting of a run\."),
+        ("test-size: 0.1\ntest_size: 0.2\n", r"line 2: 'test_size' stands there twice\. Leave one of them out"),
+        ("quiet: 1\n", r"run\.yaml: quiet must be true or false, got 1\."),
         ("- dataset\n", r"must hold keys and values such as `metric: roc_auc`, got list"),
         ("0\n", r"must hold keys and values such as `metric: roc_auc`, got int"),
         ("[]\n", r"must hold keys and values such as `metric: roc_auc`, got list"),
@@ -226,7 +228,7 @@ def test_files_that_cannot_be_used_are_refused(tmp_path, text, message):
     path = tmp_path / "run.yaml"
     path.write_text(text)
     with pytest.raises(RequestError, match=message):
-        read_config(path)
+        read_config(path, ("quiet",))
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):

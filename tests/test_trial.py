@@ -404,6 +404,16 @@ def test_scores_are_those_of_the_stored_predictions(make_small):
     assert set(result.scores) == {name for name, metric in METRICS.items() if "binary" in metric.tasks}
 
 
+def test_switches_of_features_are_the_recipe_s_and_not_the_model_s(monkeypatch, make_small):
+    seen, problem = watch(monkeypatch), make_small()
+    assert fit(problem, depth=3, features_missing=True).status == "ok"
+    assert seen[0].settings.params == {"depth": 3}
+    assert "b (missing)" in seen[0].X.names
+    result = fit(problem, features_dates="lunar")
+    assert result.status == "error"
+    assert result.reason.startswith("Parameter 'features_dates' must be among ['parts', 'cyclic'], got 'lunar'.")
+
+
 def with_many_levels(kind):
     """A column that a recipe encodes by the target, were it given the chance."""
     frame = table(kind, rows=300)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from bench.dataset import Schema
 from bench.environment import DISTRIBUTION, requirements, versions
 from bench.errors import StoreError
+from bench.frames import from_pandas
 from bench.identity import digest, file_digest
 from bench.store import read_json
-from bench.table import from_pandas
 
 if TYPE_CHECKING:
     from bench.predictor import Predictor

@@ -249,7 +249,7 @@ def _trial_measures(result: TrialResult, metric: str, end: int) -> list[Measure]
     measures = []
     for name in dict.fromkeys([metric, *(name for fold in scored for name in fold.scores)]):
         values = [(fold, fold.score if name == metric else fold.scores.get(name)) for fold in scored]
-        known = [(fold, value) for fold, value in values if value is not None]
+        known = [(fold, value) for fold, value in values if value is not None and math.isfinite(value)]
         measures += [Measure(f"cv_{name}", value, fold.fold, _milliseconds(fold.finished_at)) for fold, value in known]
         if known:
             measures.append(Measure(f"cv_{name}_mean", statistics.fmean(value for _, value in known), 0, end))

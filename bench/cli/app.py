@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import check, doctor, fetch, leaderboard, listing, predict, report, run
+from bench.cli import card, check, doctor, fetch, leaderboard, listing, predict, report, run
 
 app = typer.Typer(
     name="bench",
@@ -37,6 +37,7 @@ app.command("predict")(predict.predict)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)
 app.command("check")(check.check)
+app.command("card")(card.card)
 app.command("fetch")(fetch.fetch)
 app.add_typer(listing.app, name="list")
 app.command("doctor")(doctor.doctor)

@@ -1,5 +1,6 @@
 """``bench check``: the audit alone."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -33,10 +34,15 @@ def check(
     from bench.dataset import load_dataset
     from bench.spec import FIELDS, make_spec
     from bench.task import make_task
+    from bench.text import printable
 
     spec = make_spec(dataset=data, **{name: value for name, value in context.params.items() if name in FIELDS})
     dataset = load_dataset(spec.dataset, options=spec.reading, kinds=spec.kinds, drop=spec.drop)
+    for note in dataset.notes:
+        print(printable(note), file=sys.stderr)
     made = make_task(dataset, target=spec.target, task=spec.task)
+    for note in made.notes:
+        print(printable(note), file=sys.stderr)
     found = audit(made, dataset, np.empty(0, dtype=np.int64))
     if json:
         print(json_format.dumps({"schema": 1, **found.to_dict()}, ensure_ascii=False))

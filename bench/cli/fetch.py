@@ -1,4 +1,4 @@
-"""``bench fetch``: a downloaded dataset into the local cache."""
+"""``bench fetch``: a dataset into the local cache."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +7,17 @@ import typer
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="Card of an OpenML dataset; `bench list datasets` shows them.")],
-    from_: Annotated[Path, typer.Option("--from", help="File with its data.")],
+    name: Annotated[str, typer.Argument(help="Card of an OpenML dataset (`bench list datasets`), or openml:NUMBER.")],
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="File with a card's data. [default: download it]")
+    ] = None,
 ) -> None:
-    """Put a dataset that was downloaded by other means where its card is looked up."""
+    """Download a dataset from OpenML, to be there when offline; or put in place what was got by other means."""
+    from bench.dataset import download
     from bench.dataset import fetch as fetch_dataset
 
-    print(fetch_dataset(name, from_))
+    if from_ is not None:
+        print(fetch_dataset(name, from_))
+        return
+    dataset = download(name)
+    print(f"{name}: {dataset.frame.height} rows, {dataset.frame.width} columns are in the cache, from {dataset.source}")

@@ -1,11 +1,12 @@
-"""``bench list``: what there is: datasets, families, metrics, runs."""
+"""``bench list``: what there is: datasets, suites, families, metrics, runs."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List datasets, families, metrics or runs.", no_args_is_help=True)
+app = typer.Typer(help="List datasets, suites, families, metrics or runs.", no_args_is_help=True)
 
 
 def _print_table(columns: list[str], rows: list[list[str]]) -> None:
@@ -24,18 +25,42 @@ def _print_table(columns: list[str], rows: list[list[str]]) -> None:
 def datasets() -> None:
     """List the cards that ship, and whether their data is here."""
     from bench.dataset import list_cards
-    from bench.sources.openml import is_cached
+    from bench.sources.fetched import is_cached
+    from bench.sources.openml import was_downloaded
 
-    def state(kind: str, name: str) -> str:
+    def state(kind: str, name: str, source: str) -> str:
         if kind != "openml":
             return "ships with bench"
-        return "in the cache" if is_cached(name) else "needs `bench fetch`"
+        return "in the cache" if is_cached(name) or was_downloaded(source) else "downloads when used"
 
     rows = [
-        [c.name, c.task, c.target, "" if c.rows is None else str(c.rows), state(c.source_kind, c.name), c.title]
+        [
+            c.name,
+            c.task or "",
+            c.target or "",
+            "" if c.rows is None else str(c.rows),
+            state(c.source_kind, c.name, c.source),
+            c.title,
+        ]
         for c in list_cards()
     ]
     _print_table(["name", "task", "target", "rows", "data", "title"], rows)
+
+
+@app.command()
+def suites(
+    name: Annotated[str | None, typer.Argument(help="Suite whose datasets to list; openml:suite/NUMBER, too.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no other machine; use the cache alone.")] = False,
+) -> None:
+    """List the suites that ship, or the datasets of one."""
+    from bench.suites import list_suites, load_suite
+
+    if name is None:
+        rows = [[suite.name, str(len(suite.entries)), suite.title, suite.reference] for suite in list_suites()]
+        _print_table(["name", "datasets", "title", "copied from"], rows)
+    else:
+        suite = load_suite(name, offline=offline)
+        _print_table(["dataset", "name"], [[entry, suite.names.get(entry, "")] for entry in suite.entries])
 
 
 @app.command()
@@ -83,4 +108,7 @@ def runs(
         state = "complete" if (path.parent / "DONE").exists() else "unfinished"
         score = f"{board.metric} {best['cv_mean']:.5g}"
         rows.append([str(path.parent), ago(path.stat().st_mtime), state, str(len(board)), best["model"], score])
-    _print_table(["run", "when", "state", "rows", "best", "score"], rows)
+    if rows:
+        _print_table(["run", "when", "state", "rows", "best", "score"], rows)
+    else:
+        print(f"there are no runs below {folder}.", file=sys.stderr)

@@ -11,6 +11,9 @@ from bench.cli import options
 
 Text = str | None
 
+#: Flags that are no settings of a run, yet may stand in its file.
+_SWITCHES = ("no_track", "json", "quiet")
+
 
 def run(
     context: typer.Context,
@@ -68,14 +71,15 @@ def run(
     from bench.start import execute
 
     given = {name: value for name, value in context.params.items() if name in FIELDS and value not in (None, [])}
-    asked: dict[str, Any] = read_config(config) if config else {}
-    if no_track:
+    asked: dict[str, Any] = read_config(config, _SWITCHES) if config else {}
+    switches = {name: context.params[name] or asked.pop(name, False) for name in _SWITCHES}
+    if switches["no_track"]:
         given["track"] = False
     for excluded in ({"budget", "trials"}, {"test", "test_size"}):
         if given.keys() & excluded:
             asked = {name: value for name, value in asked.items() if name not in excluded}
     spec = make_spec(**(asked | given))
-    with Interrupts() as interrupts, progress_for(quiet=quiet) as progress:
+    with Interrupts() as interrupts, progress_for(quiet=switches["quiet"]) as progress:
         finished = execute(
             spec,
             progress=progress,
@@ -83,7 +87,7 @@ def run(
             clock=Clock(before=process_seconds()),
             command=shlex.join(["bench", *map(redacted, sys.argv[1:])]),
         )
-    print_board(finished.board, as_json=json)
-    if not quiet:
+    print_board(finished.board, as_json=switches["json"])
+    if not switches["quiet"]:
         print_outcome(finished)
     raise typer.Exit(interrupts.exit_code)

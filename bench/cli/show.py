@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.tools import console
@@ -52,7 +52,8 @@ def _print_table(board: "Leaderboard") -> None:
     for name in names if board.test != "none" else [name for name in names if not name.startswith("test")]:
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
     ranked = [row for row in board.frame.to_dicts() if row["rank"] is not None]
-    for row in ranked[:_MOST_ROWS]:
+    shown = _shown(ranked)
+    for row in shown:
         cells = [
             str(row["rank"]),
             printable(row["model"]),
@@ -67,14 +68,24 @@ def _print_table(board: "Leaderboard") -> None:
         table.add_row(*cells, style="bold" if row["rank"] == 1 else None)
     out = console()
     out.print(table)
-    _print_rest(board, len(ranked))
+    _print_rest(board, len(ranked) - len(shown))
 
 
-def _print_rest(board: "Leaderboard", ranked: int) -> None:
+def _shown(ranked: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first row of every family and every ensemble, and of the others as many of the first as there is room for."""
+    best: dict[str, int] = {}
+    for row in ranked:
+        best.setdefault(row["model"] if row["origin"] == "ensemble" else row["family"], row["rank"])
+    others = [row["rank"] for row in ranked if row["rank"] not in best.values()]
+    wanted = {*best.values(), *others[: max(0, _MOST_ROWS - len(best))]}
+    return [row for row in ranked if row["rank"] in wanted]
+
+
+def _print_rest(board: "Leaderboard", left_out: int) -> None:
     """Say what the table leaves out."""
     rest = board.frame.filter(board.frame["rank"].is_null())
-    if ranked > _MOST_ROWS:
-        print(f"and {ranked - _MOST_ROWS} more, in leaderboard.csv")
+    if left_out:
+        print(f"and {left_out} more, in leaderboard.csv")
     counts = dict(rest["status"].value_counts().iter_rows())
     if counts:
         print("not ranked: " + ", ".join(f"{count} {status}" for status, count in sorted(counts.items())))

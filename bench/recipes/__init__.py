@@ -6,5 +6,15 @@ dense array, so that it can be shared between processes as a memory-mapped file.
 """
 
 from bench.recipes.base import RECIPES, Encoded, Recipe, load_recipe, make_recipe, recipe_version
+from bench.recipes.features import Features, without_switches
 
-__all__ = ["RECIPES", "Encoded", "Recipe", "load_recipe", "make_recipe", "recipe_version"]
+__all__ = [
+    "RECIPES",
+    "Encoded",
+    "Features",
+    "Recipe",
+    "load_recipe",
+    "make_recipe",
+    "recipe_version",
+    "without_switches",
+]

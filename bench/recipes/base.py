@@ -9,6 +9,7 @@ import polars as pl
 
 from bench.dataset import Schema
 from bench.metric import Array, TaskKind
+from bench.recipes.features import Features
 
 #: Name -> module below ``bench.recipes`` that defines ``RECIPE``, a class.
 RECIPES = ("linear", "nets", "trees")
@@ -56,6 +57,14 @@ class Recipe(Protocol):
         """Encode other rows; unseen categories and missing values never fail; the result is finite or NaN."""
         ...
 
+    def get_feature_names_out(self) -> Array:
+        """Name the encoded columns, as scikit-learn's transformers do: text [n_features]."""
+        ...
+
+    def sources(self) -> tuple[tuple[str, ...], ...]:
+        """Tell, for each encoded column, which columns of the table it is made of."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write the fitted recipe into an existing empty folder, without pickle."""
         ...
@@ -72,9 +81,9 @@ def _recipe_class(name: str) -> type[Recipe]:
     return recipe
 
 
-def make_recipe(name: str, schema: Schema, kind: TaskKind, seed: int) -> Recipe:
-    """Make an unfitted recipe; every recipe class takes ``(schema, kind, seed)``."""
-    return _recipe_class(name)(schema, kind, seed)  # type: ignore[call-arg]
+def make_recipe(name: str, schema: Schema, kind: TaskKind, seed: int, features: Features | None = None) -> Recipe:
+    """Make an unfitted recipe; every recipe class takes ``(schema, kind, seed, features)``."""
+    return _recipe_class(name)(schema, kind, seed, features or Features())  # type: ignore[call-arg]
 
 
 def recipe_version(name: str) -> int:

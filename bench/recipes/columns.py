@@ -11,12 +11,13 @@ from bench.dataset import Kind, Schema
 from bench.identity import seed_for
 from bench.metric import Array
 from bench.recipes.categories import CategoryColumn
-from bench.recipes.dates import DateColumn
+from bench.recipes.dates import CyclicColumn, DateColumn
 from bench.recipes.document import Document
+from bench.recipes.feature import Feature
+from bench.recipes.features import Features
 from bench.recipes.numbers import NumberColumn
-from bench.recipes.texts import TextColumn
-
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+from bench.recipes.table import Table, side_by_side
+from bench.recipes.texts import CharacterColumn, TextColumn
 
 
 class _Reader(Protocol):
@@ -29,7 +30,7 @@ class _Reader(Protocol):
     def name(self) -> str: ...
 
     @property
-    def names(self) -> tuple[str, ...]: ...
+    def features(self) -> tuple[Feature, ...]: ...
 
     @classmethod
     def fit(cls, series: pl.Series, seed: int) -> "_Reader": ...
@@ -37,23 +38,25 @@ class _Reader(Protocol):
     def read(self, series: pl.Series) -> Array: ...
 
 
-_READERS: dict[Kind, type[_Reader]] = {
+_OWN: dict[Kind, type[_Reader]] = {
     "numeric": NumberColumn,
     "boolean": NumberColumn,
     "datetime": DateColumn,
     "text": TextColumn,
 }
+_READERS: dict[str, type[_Reader]] = {
+    reader.kind: reader for reader in (NumberColumn, DateColumn, CyclicColumn, TextColumn, CharacterColumn)
+}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """Rows as numbers: ``numeric`` is float64 [n_rows, n_numeric] with NaN, ``codes`` int64 [n_rows, n_categorical].
-
-    Numbers are finite in float32. Codes below zero are `categories.MISSING` and `categories.UNSEEN`.
-    """
-
-    numeric: Array
-    codes: Array
+def _readers_of(kind: Kind, features: Features) -> list[type[_Reader]]:
+    """Find what reads a kind of column: its own reader, and another one where that is switched on."""
+    more: list[type[_Reader]] = []
+    if kind == "datetime" and features.dates == "cyclic":
+        more = [CyclicColumn]
+    elif kind == "text" and features.text == "characters":
+        more = [CharacterColumn]
+    return [_OWN[kind], *more]
 
 
 def _worth_keeping(numeric: Array) -> Array:
@@ -80,14 +83,17 @@ class Columns:
     categories: tuple[CategoryColumn, ...]
 
     @classmethod
-    def fit(cls, schema: Schema, frame: pl.DataFrame, seed: int) -> "tuple[Columns, Table]":
+    def fit(cls, schema: Schema, frame: pl.DataFrame, seed: int, features: Features) -> "tuple[Columns, Table]":
         """Learn from training rows, and read them. Columns that are constant or empty in them are left out."""
         readers = tuple(
-            _READERS[column.kind].fit(frame[column.name], seed_for(seed, "column", column.name))
+            reader.fit(frame[column.name], seed_for(seed, "column", column.name))
             for column in schema.columns
             if column.kind != "categorical"
+            for reader in _readers_of(column.kind, features)
         )
-        categories = (CategoryColumn.fit(frame[c.name]) for c in schema.columns if c.kind == "categorical")
+        categories = (
+            CategoryColumn.fit(frame[c.name], features.rare) for c in schema.columns if c.kind == "categorical"
+        )
         everything = _read_numbers(readers, frame)
         columns = cls(
             readers=readers,
@@ -97,10 +103,10 @@ class Columns:
         return columns, Table(numeric=everything[:, columns.kept], codes=_read_codes(columns.categories, frame))
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numeric columns."""
-        names = [name for reader in self.readers for name in reader.names]
-        return tuple(names[index] for index in self.kept)
+    def features(self) -> tuple[Feature, ...]:
+        """The numeric columns by name."""
+        every = [feature for reader in self.readers for feature in reader.features]
+        return tuple(every[index] for index in self.kept)
 
     def read(self, frame: pl.DataFrame) -> Table:
         """Read any rows."""
@@ -127,12 +133,8 @@ class Columns:
 
 
 def _read_numbers(readers: Sequence[_Reader], frame: pl.DataFrame) -> Array:
-    """Read float64 [n_rows, n_columns], column by column in memory, cut to what float32 can hold."""
-    blocks = [reader.read(frame[reader.name]) for reader in readers]
-    numeric = np.empty((frame.height, sum(block.shape[1] for block in blocks)), order="F")
-    if blocks:
-        np.concatenate(blocks, axis=1, out=numeric)
-    return np.clip(numeric, -_FLOAT32_MAX, _FLOAT32_MAX, out=numeric)
+    """Read float64 [n_rows, n_columns]."""
+    return side_by_side([reader.read(frame[reader.name]) for reader in readers], frame.height)
 
 
 def _read_codes(categories: Sequence[CategoryColumn], frame: pl.DataFrame) -> Array:

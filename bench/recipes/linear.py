@@ -1,7 +1,7 @@
 """Recipe for linear models: scaled numbers without gaps, one-hot and target-encoded categories."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
@@ -9,11 +9,13 @@ from bench.identity import seed_for
 from bench.metric import Array
 from bench.recipes.base import Encoded
 from bench.recipes.categories import CategoryColumn
-from bench.recipes.columns import Table
 from bench.recipes.document import Document
+from bench.recipes.feature import Feature
 from bench.recipes.fitted import FittedRecipe, assemble
 from bench.recipes.one_hot import OneHot
-from bench.recipes.scaling import NormalQuantiles, Scaling, skewness
+from bench.recipes.scaling import Scaling, skewness
+from bench.recipes.shaping import Shaping
+from bench.recipes.table import Table
 from bench.recipes.target_encoding import MAX_CLASSES, TargetEncoding, assign_folds, targets
 
 _MAX_SKEWNESS, _MAX_DISTANCE = 0.99, 10.0
@@ -38,49 +40,25 @@ def _needs_quantiles(known: Array, center: float, spread: float) -> bool:
     return abs(skewness(known)) > _MAX_SKEWNESS or float(np.abs(known - center).max()) > _MAX_DISTANCE * spread
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Numbers:
-    """Numeric columns; ``skewed`` numbers those, among the varying ones, that go by quantiles."""
-
-    scaling: Scaling
-    skewed: Array
-    quantiles: NormalQuantiles
-
-    @classmethod
-    def fit(cls, numeric: Array) -> "_Numbers":
-        scaling = Scaling.fit(numeric)
-        skewed = []
-        for position, column in enumerate(scaling.varying):
-            known = numeric[~np.isnan(numeric[:, column]), column]
-            if _needs_quantiles(known, scaling.center[column], scaling.spread[column]):
-                skewed.append(position)
-        columns = scaling.varying[skewed]
-        quantiles = NormalQuantiles.fit(scaling.fill(numeric)[:, columns])
-        return cls(scaling=scaling, skewed=np.array(skewed, dtype=np.int64), quantiles=quantiles)
-
-    def apply(self, numeric: Array) -> list[Array]:
-        filled = self.scaling.fill(numeric)
-        scaled = self.scaling.scale(filled, _LIMIT)
-        scaled[:, self.skewed] = self.quantiles.apply(filled[:, self.scaling.varying[self.skewed]])
-        return [scaled, self.scaling.indicators(numeric)]
-
-
 class Linear(FittedRecipe):
     """Scaled numbers, indicators of gaps, one-hot columns, and target-encoded columns where levels are many."""
 
     name = "linear"
-    version = 1
+    shows_gaps = frozenset({"numbers", "categories"})
+    version = 2
 
-    _numbers: _Numbers
+    _scaling: Scaling
+    _shaping: Shaping
     _one_hot: dict[int, OneHot]
     _targets: dict[int, TargetEncoding]
 
     def _fit(self, table: Table, y: Array) -> Encoded:
-        categories = self._columns.categories
+        categories = self._categories
         limit = _one_hot_limit(categories)
         small = [index for index, category in enumerate(categories) if len(category.levels) <= limit]
         large = [index for index in range(len(categories)) if index not in small]
-        self._numbers = _Numbers.fit(table.numeric)
+        self._scaling = Scaling.fit(table.numeric)
+        self._shaping = Shaping.fit(table.numeric, self._scaling, self._switches.numbers, _needs_quantiles)
         self._one_hot = {index: OneHot.fit(categories[index], table.codes[:, index]) for index in small}
         outputs = targets(y, self._kind, max(1, min(MAX_CLASSES, MAX_WIDTH // max(len(large), 1))))
         folds = assign_folds(y, seed_for(self._seed, "target_encoding"))
@@ -96,31 +74,32 @@ class Linear(FittedRecipe):
         return self._assemble(table, [one.apply(table.codes[:, index]) for index, one in self._targets.items()])
 
     def _assemble(self, table: Table, encoded: list[Array]) -> Encoded:
-        names = list(self._numbers.scaling.names(self._columns.names))
-        for one in self._one_hot.values():
-            names += one.names
-        for index, encoding in self._targets.items():
-            n_outputs = encoding.table.shape[1]
-            suffixes = [f" {number}" for number in range(n_outputs)] if n_outputs > 1 else [""]
-            names += [f"{self._columns.categories[index].name} (target{suffix})" for suffix in suffixes]
+        filled = self._scaling.fill(table.numeric)
+        scaled = self._shaping.apply(filled, self._scaling.scale(filled, _LIMIT), self._scaling)
+        gaps = self._scaling.indicators(table.numeric)
         one_hot = [one.apply(table.codes[:, index]) for index, one in self._one_hot.items()]
         limited = [np.clip(block, -_LIMIT, _LIMIT) for block in encoded]
-        return assemble([*self._numbers.apply(table.numeric), *one_hot, *limited], names)
+        return assemble([scaled, gaps, *one_hot, *limited], self._features())
+
+    def _features(self) -> list[Feature]:
+        features, categories = self._scaling.features(self._numbers), self._categories
+        for index, one in self._one_hot.items():
+            features += [Feature(name, categories[index].feature.columns) for name in one.names]
+        for index, encoding in self._targets.items():
+            features += categories[index].feature.outputs("target", encoding.table.shape[1])
+        return features
 
     def _state(self) -> Document:
         return {
-            "numbers": asdict(self._numbers),
+            "scaling": asdict(self._scaling),
+            "shaping": self._shaping.to_document(),
             "one_hot": [[index, asdict(one)] for index, one in self._one_hot.items()],
             "targets": [[index, asdict(one)] for index, one in self._targets.items()],
         }
 
     def _restore(self, state: Document) -> None:
-        numbers = state["numbers"]
-        self._numbers = _Numbers(
-            scaling=Scaling(**numbers["scaling"]),
-            skewed=numbers["skewed"],
-            quantiles=NormalQuantiles(**numbers["quantiles"]),
-        )
+        self._scaling = Scaling(**state["scaling"])
+        self._shaping = Shaping.from_document(state["shaping"])
         self._one_hot = {index: OneHot(**one) for index, one in state["one_hot"]}
         self._targets = {index: TargetEncoding(**one) for index, one in state["targets"]}
 

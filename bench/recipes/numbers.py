@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from bench.metric import Array
+from bench.recipes.feature import Feature
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,9 +23,9 @@ class NumberColumn:
         return cls(name=series.name)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Name of the one column."""
-        return (self.name,)
+    def features(self) -> tuple[Feature, ...]:
+        """The one column."""
+        return (Feature(self.name, (self.name,)),)
 
     def read(self, series: pl.Series) -> Array:
         """Read float64 [n_rows, 1]; missing and infinite values become NaN."""

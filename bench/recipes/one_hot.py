@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.metric import Array
-from bench.recipes.categories import MISSING, CategoryColumn
-from bench.recipes.target_encoding import OFFSET
+from bench.recipes.categories import MISSING, OFFSET, CategoryColumn
 
 _RARE_SHARE, _MIN_COUNT, _MAX_COUNT = 0.01, 2, 10
 

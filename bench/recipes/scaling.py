@@ -1,10 +1,12 @@
 """Scaling of numeric columns: medians for gaps, a robust scale, normal quantiles for skewed ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.metric import Array
+from bench.recipes.feature import Feature
 
 _MIN_QUANTILES, _MAX_QUANTILES, _ROWS_A_QUANTILE = 10, 1000, 10
 
@@ -58,10 +60,9 @@ class Scaling:
         """Say where values are missing: booleans [n_rows, n_gaps]."""
         return np.isnan(numeric[:, self.gaps])
 
-    def names(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+    def features(self, columns: Sequence[Feature]) -> list[Feature]:
         """Name the varying columns, then the indicators."""
-        missing = (f"{columns[index]} (missing)" for index in self.gaps)
-        return (*(columns[index] for index in self.varying), *missing)
+        return [*(columns[at] for at in self.varying), *(columns[at].part("missing") for at in self.gaps)]
 
 
 def skewness(values: Array) -> float:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.metric import Array, TaskKind
+from bench.recipes.categories import OFFSET
 
 _FOLDS = 5
 #: More classes than this are left to the others' columns: the most frequent ones are encoded.
 MAX_CLASSES = 10
 _MIN_PSEUDOCOUNT, _MAX_PSEUDOCOUNT = 1.0, 1e6
 _MIN_SPREAD = 0.05
-#: Codes start here: `categories.UNSEEN` becomes row 0 of a table, `categories.MISSING` row 1.
-OFFSET = 2
 
 
 def targets(y: Array, kind: TaskKind, limit: int = MAX_CLASSES) -> Array:
@@ -89,6 +88,17 @@ class TargetEncoding:
             table[:, column], encoded[:, column] = _encode(groups, n_groups, target, folds)
         return cls(table=table), encoded
 
+    @classmethod
+    def fit_ordered(cls, codes: Array, n_levels: int, outputs: Array, seed: int) -> "tuple[TargetEncoding, Array]":
+        """Learn from training rows, and encode each by the rows before it in a random order, as [n_rows, n_outputs]."""
+        groups, n_groups = codes + OFFSET, n_levels + OFFSET
+        order = np.lexsort((np.random.default_rng(seed).permutation(len(codes)), groups))
+        table = np.empty((n_groups, outputs.shape[1]))
+        encoded = np.empty(outputs.shape)
+        for column, target in enumerate(outputs.T):
+            table[:, column], encoded[:, column] = _encode_ordered(groups, n_groups, target, order)
+        return cls(table=table), encoded
+
     def apply(self, codes: Array) -> Array:
         """Encode any rows as [n_rows, n_outputs]; what was never seen gets the overall mean, 0."""
         values: Array = self.table[codes + OFFSET]
@@ -108,3 +118,16 @@ def _encode(groups: Array, n_groups: int, target: Array, folds: Array) -> tuple[
     table = sums.sum(axis=1) / (counts.sum(axis=1) + pseudocount)
     scale = max(float(out_of_fold.std()), _MIN_SPREAD)
     return table / scale, out_of_fold / scale
+
+
+def _encode_ordered(groups: Array, n_groups: int, target: Array, order: Array) -> tuple[Array, Array]:
+    """Give what `_encode` gives; ``order`` sorts rows by group, and at random in each."""
+    pseudocount = _pseudocount(groups, n_groups, target)
+    counts, sums = _sums(groups, n_groups), _sums(groups, n_groups, target)
+    starts = np.repeat((np.cumsum(counts) - counts).astype(np.int64), counts.astype(np.int64))
+    before = np.concatenate([[0.0], np.cumsum(target[order])])
+    encoded = np.empty(len(target))
+    encoded[order] = (before[:-1] - before[starts]) / (np.arange(len(target)) - starts + pseudocount)
+    table = sums / (counts + pseudocount)
+    scale = max(float(encoded.std()), _MIN_SPREAD)
+    return table / scale, encoded / scale

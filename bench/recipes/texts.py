@@ -1,19 +1,20 @@
-"""Text columns as a length and a few components of their TF-IDF matrix."""
+"""Text columns as lengths, counts, and a few components of their TF-IDF matrices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
 from bench.metric import Array
+from bench.recipes.feature import Feature
 
 _MAX_CHARACTERS = 10_000
 _MAX_TERMS = 10_000
 _MAX_COMPONENTS = 32
 _ROWS_A_COMPONENT = 20
 _ROWS_FOR_PRUNING = 100
-_VECTORIZER = {"ngram_range": (1, 2), "sublinear_tf": True, "token_pattern": r"(?u)\b\w+\b"}
 
 
 def _documents(series: pl.Series) -> list[str]:
@@ -38,19 +39,27 @@ class TextColumn:
     """A text column: its terms (words and pairs of words), their weights, and directions in their space."""
 
     kind: ClassVar[str] = "text"
+    _vectorizer: ClassVar[Mapping[str, Any]] = {
+        "ngram_range": (1, 2),
+        "sublinear_tf": True,
+        "token_pattern": r"(?u)\b\w+\b",
+    }
+    _counts: ClassVar[Mapping[str, pl.Expr]] = {"length": pl.first().str.len_chars()}
+    _direction: ClassVar[str] = "topic"
+
     name: str
     terms: tuple[str, ...]
     weights: Array
     components: Array
 
     @classmethod
-    def fit(cls, series: pl.Series, seed: int) -> "TextColumn":
-        """Learn terms and directions; none when no text holds a word that is frequent enough."""
+    def fit(cls, series: pl.Series, seed: int) -> Self:
+        """Learn terms and directions; none when no text holds a term that is frequent enough."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         documents = _documents(series)
         min_df = 2 if len(documents) >= _ROWS_FOR_PRUNING else 1
-        vectorizer = TfidfVectorizer(min_df=min_df, max_features=_MAX_TERMS, **_VECTORIZER)
+        vectorizer = TfidfVectorizer(min_df=min_df, max_features=_MAX_TERMS, **cls._vectorizer)
         try:
             matrix = vectorizer.fit_transform(documents)
         except ValueError:  # scikit-learn's way to say that no term is left
@@ -63,18 +72,40 @@ class TextColumn:
         )
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns that `read` gives."""
-        return (f"{self.name} (length)", *(f"{self.name} (topic {i})" for i in range(len(self.components))))
+    def features(self) -> tuple[Feature, ...]:
+        """The columns that `read` gives."""
+        whole = Feature(self.name, (self.name,))
+        directions = (f"{self._direction} {number}" for number in range(len(self.components)))
+        return tuple(whole.part(label) for label in (*self._counts, *directions))
 
     def read(self, series: pl.Series) -> Array:
-        """Read float64 [n_rows, 1 + n_components]: length in characters (NaN for missing), then the components."""
+        """Read float64 [n_rows, n_counts + n_components]: counts (NaN for missing), then the components."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        length = series.str.len_chars().cast(pl.Float64).to_numpy()[:, None]
+        counts = series.to_frame().select(count.cast(pl.Float64).alias(label) for label, count in self._counts.items())
+        counted = counts.to_numpy().reshape(len(series), len(self._counts))
         if not self.terms or not len(series):
-            return np.hstack([length, np.zeros((len(series), len(self.components)))])
-        vectorizer = TfidfVectorizer(vocabulary=list(self.terms), **_VECTORIZER)
+            return np.hstack([counted, np.zeros((len(series), len(self.components)))])
+        vectorizer = TfidfVectorizer(vocabulary=list(self.terms), **self._vectorizer)
         vectorizer.idf_ = self.weights
         # A sparse product is summed row by row, so that a row's outcome does not depend on its neighbours.
-        return np.hstack([length, vectorizer.transform(_documents(series)) @ self.components.T])
+        return np.hstack([counted, vectorizer.transform(_documents(series)) @ self.components.T])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CharacterColumn(TextColumn):
+    """A text column by what its letters tell: groups of three to five in a word, and counts of tokens.
+
+    Groups of letters see through endings, misspellings and codes, where whole words do not.
+    """
+
+    kind: ClassVar[str] = "characters"
+    _vectorizer: ClassVar[Mapping[str, Any]] = {"analyzer": "char_wb", "ngram_range": (3, 5), "sublinear_tf": True}
+    _counts: ClassVar[Mapping[str, pl.Expr]] = {
+        "words": pl.first().str.count_matches(r"\w+"),
+        "different words": pl.first().str.to_lowercase().str.extract_all(r"\w+").list.n_unique(),
+        "digits": pl.first().str.count_matches(r"\d"),
+        "capitals": pl.first().str.count_matches(r"\p{Lu}"),
+        "signs": pl.first().str.count_matches(r"[^\w\s]"),
+    }
+    _direction: ClassVar[str] = "letters"

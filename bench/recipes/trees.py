@@ -4,9 +4,10 @@ import numpy as np
 
 from bench.metric import Array
 from bench.recipes.base import Encoded
-from bench.recipes.columns import Table
 from bench.recipes.document import Document
+from bench.recipes.feature import Feature
 from bench.recipes.fitted import FittedRecipe, assemble
+from bench.recipes.table import Table
 
 #: Where there are more levels, the rarest share the last code: boosting libraries slow down beyond it.
 MAX_LEVELS = 1024
@@ -16,20 +17,23 @@ class Trees(FittedRecipe):
     """Numbers with NaN, then category codes with NaN; a code is smaller the more frequent its level is."""
 
     name = "trees"
-    version = 1
+    shows_gaps = frozenset()
+    version = 2
 
     def _fit(self, table: Table, y: Array) -> Encoded:
         return self._encode(table)
 
     def _encode(self, table: Table) -> Encoded:
-        categories = self._columns.categories
         codes = np.where(table.codes < 0, np.nan, np.minimum(table.codes, MAX_LEVELS - 1))
         return assemble(
             [table.numeric],
-            [*self._columns.names, *(category.name for category in categories)],
+            self._features(),
             codes,
-            [min(len(category.levels), MAX_LEVELS) for category in categories],
+            [min(len(category.levels), MAX_LEVELS) for category in self._categories],
         )
+
+    def _features(self) -> list[Feature]:
+        return [*self._numbers, *(category.feature for category in self._categories)]
 
     def _state(self) -> Document:
         return {}

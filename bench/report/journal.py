@@ -61,7 +61,7 @@ def _trial(candidate: Document, end: Document, folds: tuple[FoldRecord, ...], st
     if seconds is None and last is not None and start is not None:
         seconds = last - start
     status = read.text(end.get("status")) or "unfinished"
-    score = read.number(end.get("score"))
+    score = read.number(end.get("score")) if status == "ok" else None
     if score is None and status == "ok" and scores:
         score = fmean(scores)
     return Trial(

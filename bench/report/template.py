@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench.report import numbers
 
@@ -33,9 +33,15 @@ def _environment() -> "Environment":
         "count": numbers.count_text,
         "value": numbers.value_text,
         "order": numbers.order_key,
+        "breaking": _breaking,
     }
     environment.globals |= {"share": numbers.share_text, "plural": numbers.plural}
     return environment
+
+
+def _breaking(name: str) -> Markup:
+    """A name that may be broken after its underscores."""
+    return Markup("_<wbr>").join(map(escape, name.split("_")))
 
 
 def render(name: str, /, **values: object) -> Markup:

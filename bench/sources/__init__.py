@@ -14,6 +14,7 @@ from bench.sources.base import Raw, ReadOptions
 
 #: Scheme of a reference -> module below ``bench.sources``.
 _SCHEMES: Mapping[str, str] = {
+    "openml": "openml",
     "file": "remote",
     "http": "remote",
     "https": "remote",

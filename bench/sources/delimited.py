@@ -1,132 +1,213 @@
 """Delimited text (csv, tsv), read strictly: a line with more or fewer fields than the header is an error.
 
-pyarrow parses it, since polars fills short lines up and renames columns that share a name, without a word.
+pyarrow parses it, since polars fills short lines up and renames columns that share a name, without a word. What pyarrow
+does not tell (lines of faults, a quote that is never closed) is looked for by Python's csv module, once something is
+wrong.
 """
 
-import codecs
 import csv
-import io
-from itertools import islice
-from pathlib import Path
+import itertools
+import re
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
-from bench.errors import DataError
+from bench.errors import DataError, RequestError
+from bench.sources.base import ReadOptions
+from bench.sources.dialect import Text, open_text, read_separator
+from bench.sources.encoding import read_as_utf8
+from bench.sources.plain import Plain, Read
 from bench.table import check_names, name_columns
 from bench.values import AMBIGUOUS, MISSING
 
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_SNIFFED_LINES = 50
 _BLOCK_BYTES = 2**26
-_DECIMAL_COMMA = r"^\s*[+-]?\d+(,\d+)?\s*$"
+_HEAD_BYTES = 2**20
+_TOLD_LINES = 3
+_SAMPLED = 100
+_DECIMAL_COMMA = r"^\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?\s*$"
+_NO_THOUSANDS = r",(\d{1,2}|\d{4,})([eE]|\s*$)"
+_END = "end of the file"
 
 
-def read_delimited(path: Path, content: bytes, delimiter: str | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Read delimited text with a header, every column as text; a delimiter of None is found out.
+def read_delimited(file: Plain, options: ReadOptions) -> Read:
+    """Read delimited text with a header, every column as text.
 
     Raises:
-        DataError: the text is not UTF-8, has no rows, names a column twice, or a line has too many or too few fields.
+        RequestError: an option is wrong.
+        DataError: the text is not in its encoding, has no rows, names a column twice, or a line has too many or too few
+            fields.
     """
-    _check_encoding(path, content)
-    notes: tuple[str, ...] = ()
-    if delimiter is None:
-        delimiter = _sniff(content)
-        notes = () if delimiter == "," else (f"fields are separated by a {_DELIMITERS[delimiter]}",)
-    header, fields = _parse(path, content, delimiter)
-    check_names(header)
+    if options.decimal not in (None, ".", ","):
+        raise RequestError(f"--decimal must be '.' or ',', got {options.decimal!r}.")
+    separator = read_separator(options.sep)
+    return read_as_utf8(file, options.encoding, lambda plain: _read(plain, options, separator))
+
+
+def _read(file: Plain, options: ReadOptions, separator: str | None) -> Read:
+    text, notes = open_text(file, separator)
+    names, fields, skipped = _parse(text, options)
+    check_names(names)
     if not len(fields[0]):
-        raise DataError(f"{str(path)!r} holds a header and no rows.")
-    names, renamed = name_columns(header)
+        raise DataError(f"{file.shown} holds a header and no rows.")
+    names, renamed = name_columns(names)
     columns = [pl.Series(name, pl.from_arrow(column)) for name, column in zip(names, fields, strict=True)]
-    if delimiter == ";":
-        columns, decimal = _without_decimal_commas(columns)
-        notes += decimal
-    return pl.DataFrame(columns), notes + renamed
+    columns, decimal = _without_decimal_commas(columns, text, options)
+    return pl.DataFrame(columns), (*notes, *skipped, *decimal, *renamed)
 
 
-def _check_encoding(path: Path, content: bytes) -> None:
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"{str(path)!r} must be UTF-8, got UTF-16. Convert it: iconv -f UTF-16 -t UTF-8.")
-    if b"\0" in content:
-        raise DataError(f"{str(path)!r} must be text in UTF-8, got NUL bytes. Convert it, or correct its name.")
-
-
-def _sniff(content: bytes) -> str:
-    """Choose the delimiter that cuts most of the first lines into as many fields as the header, and that into most."""
-    sample = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline="")
-    lines = list(islice(sample, _SNIFFED_LINES))
-    best, best_rank = ",", (0, 1)
-    for delimiter in _DELIMITERS:
-        try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
-        except csv.Error:
-            continue
-        header = widths[0] if widths else 1
-        rank = (sum(width == header for width in widths), header)
-        if header > 1 and rank > best_rank:
-            best, best_rank = delimiter, rank
-    return best
-
-
-def _parse(path: Path, content: bytes, delimiter: str) -> tuple[list[str], list[Any]]:
-    """Parse all fields as text; return the names, which may repeat, and the pyarrow columns."""
+def _parse(text: Text, options: ReadOptions) -> tuple[list[str], list[Any], tuple[str, ...]]:
+    """Parse all fields as text; return the names, which may repeat, the pyarrow columns, and what was left out."""
     import pyarrow
     from pyarrow import csv as arrow_csv
 
-    ragged: list[Any] = []
+    bad = itertools.count()
 
-    def refuse(row: Any) -> str:
-        ragged.append(row)
+    def refuse(_: Any) -> str:
+        next(bad)  # in one step, as several threads call this
         return "skip"
 
-    # The numbers of bad lines are only known to one thread; a first, parallel pass finds out whether there are any.
-    for threads in (True, False):
-        ragged.clear()
-        try:
-            table = arrow_csv.read_csv(
-                pyarrow.py_buffer(content),
-                read_options=arrow_csv.ReadOptions(use_threads=threads, block_size=_BLOCK_BYTES),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
-                ),
-                convert_options=arrow_csv.ConvertOptions(
-                    default_column_type=pyarrow.string(), strings_can_be_null=False
-                ),
-            )
-            names = list(table.column_names)
-        except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
-            raise _explain(path, content, str(error)) from None
-        if not ragged:
-            return names, table.columns
+    quoted = text.content.find(b'"', text.start) >= 0
+    try:
+        table = arrow_csv.read_csv(
+            pyarrow.py_buffer(text.view),
+            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=text.header),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=text.delimiter,
+                escape_char=text.escape or False,
+                newlines_in_values=quoted,
+                ignore_empty_lines=text.width != 1,  # in a single column, a blank line is a missing value
+                invalid_row_handler=refuse,
+            ),
+            convert_options=arrow_csv.ConvertOptions(default_column_type=pyarrow.string(), strings_can_be_null=False),
+        )
+        names = list(table.column_names)
+    except pyarrow.ArrowInvalid as error:
+        raise _explain(text, str(error)) from None
+    wrong = next(bad)
+    if quoted and ((wrong and options.bad_lines == "skip") or not _ends_closed(text, table)):
+        _read_through(text)
+    skipped = _told(text, len(names), wrong, len(table), options) if wrong else ()
+    return names, table.columns, skipped
+
+
+def _explain(text: Text, error: str) -> DataError:
+    """Say what is wrong with a text that pyarrow does not read."""
+    _read_through(text)
+    if len(bytes(text.view[:_HEAD_BYTES]).splitlines()) <= 1:
+        return DataError(f"{text.file.shown} holds a header and no rows.")
+    return DataError(f"{text.file.shown} cannot be read as delimited text: {error.splitlines()[0]}")
+
+
+def _records(text: Text) -> Iterator[tuple[int, list[str]]]:
+    """Give the records of a text, each with the number of the line where it begins.
+
+    Raises:
+        DataError: a quote is never closed, so that the last record goes on to the end of the file.
+    """
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        with text.file.path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            lines = itertools.chain(itertools.islice(stream, text.line - 1, None), ["\n", _END])
+            reader = csv.reader(lines, delimiter=text.delimiter, escapechar=text.escape)
+            begins = last = text.line
+            for row in reader:
+                if row == [_END]:
+                    return
+                if row:
+                    yield begins, row
+                last, begins = begins, text.line + reader.line_num
+    finally:
+        csv.field_size_limit(limit)
     raise DataError(
-        f"{str(path)!r} must have {ragged[0].expected_columns} fields in every row, as its header has; "
-        + ", ".join(f"row {row.number} has {row.actual_columns}" for row in ragged[:3])
-        + f" ({len(ragged)} such rows). Correct them, or quote fields that hold the delimiter."
+        f"{text.file.shown} has a quote that is never closed, in the row that begins in line {last}. "
+        "Close it, or write a quote within a field twice; where the end is missing, get the file again."
     )
 
 
-def _explain(path: Path, content: bytes, error: str) -> DataError:
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as wrong:
-        line = content.count(b"\n", 0, wrong.start) + 1
-        return DataError(
-            f"{str(path)!r} must be UTF-8; line {line} is not (byte 0x{content[wrong.start]:02x}). "
-            "Convert it, for instance: iconv -f WINDOWS-1252 -t UTF-8."
+def _ends_closed(text: Text, table: Any) -> bool:
+    """Whether the last field ends where the file does, as far as can be told without reading all of it again.
+
+    pyarrow takes a quote that is never closed for one that ends with the file.
+    """
+    if not len(table):
+        return False
+    last = table.column(table.num_columns - 1)[-1].as_py()
+    if not isinstance(last, str):
+        return False
+    spellings = ['"' + last.replace('"', '""') + '"'] + ([] if re.search(r'["\r\n]', last) else [last])
+    ends = tuple((before + spelling).encode() for spelling in spellings for before in (text.delimiter, "\n", "\r"))
+    longest = max(map(len, ends))
+    return bytes(text.content[max(text.start, text.end - longest) : text.end]).endswith(ends)
+
+
+def _read_through(text: Text) -> None:
+    """Read all records by Python's parser, for the error that it may raise."""
+    for _ in _records(text):
+        pass
+
+
+def _told(text: Text, width: int, wrong: int, right: int, options: ReadOptions) -> tuple[str, ...]:
+    """Say which lines have another number of fields than the header.
+
+    Raises:
+        DataError: such lines are not to be left out, or no other lines are there.
+    """
+    found: list[tuple[int, int]] = []
+    last = 0
+    for last, row in _records(text):
+        if len(found) == _TOLD_LINES:
+            break
+        if len(row) != width:
+            found.append((last, len(row)))
+    where = ", ".join(f"line {line} has {count}" for line, count in found) + f" ({wrong} such lines)"
+    if options.bad_lines == "skip" and right:
+        return (
+            f"{wrong} lines that do not have the header's {width} fields are left out: {where} "
+            "(--bad-lines error refuses them)",
         )
-    if len(content.strip().splitlines()) <= 1:
-        return DataError(f"{str(path)!r} holds no rows; it must have a header and rows.")
-    return DataError(f"{str(path)!r} cannot be read as delimited text: {error.splitlines()[0]}")
+    hint = "Correct them, quote fields that hold the delimiter, or leave them out: --bad-lines skip."
+    if not right:
+        hint = "No line has as many: does the header lack a name, or does --sep state another delimiter?"
+    elif found == [(last, found[0][1])] and found[0][1] < width and text.end == len(text.content):
+        hint = "The file ends within a line: it may be cut short. " + hint
+    raise DataError(f"{text.file.shown} must have {width} fields in every line, as its header has; {where}. {hint}")
 
 
-def _without_decimal_commas(columns: list[pl.Series]) -> tuple[list[pl.Series], tuple[str, ...]]:
-    """Turn ``3,14`` into ``3.14`` in columns that hold nothing else: the habit of files with semicolons."""
+def _without_decimal_commas(
+    columns: list[pl.Series], text: Text, options: ReadOptions
+) -> tuple[list[pl.Series], tuple[str, ...]]:
+    """Turn ``3,14`` and ``1.234,5`` into ``3.14`` and ``1234.5`` in columns that hold nothing else.
+
+    Between semicolons a comma is taken for a decimal one; elsewhere it must not look as in ``1,234``.
+    """
+    unquoted = text.content.find(b'"', text.start) < 0
+    if options.decimal == "." or (text.delimiter == "," and unquoted):
+        return columns, ()
+    habit = options.decimal == "," or text.delimiter == ";"
+    spelled = [*MISSING, *AMBIGUOUS, *options.null]
     result, changed = [], []
     for series in columns:
-        values = series.filter(~series.str.strip_chars().is_in(MISSING + AMBIGUOUS))
-        if len(values) and values.str.contains(_DECIMAL_COMMA).all() and values.str.contains(",", literal=True).any():
+        if series.dtype == pl.String and _holds_decimal_commas(series, spelled, habit):
             changed.append(repr(series.name))
-            series = series.str.replace(",", ".", literal=True)
+            plain = series.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+            series = plain.zip_with(series.str.contains(_DECIMAL_COMMA), series)
         result.append(series)
-    return result, (f"commas are decimal points in columns {', '.join(changed)}",) if changed else ()
+    sure = "" if options.decimal else " (--decimal . overrules this)"
+    return result, (f"commas are decimal points in columns {', '.join(changed)}{sure}",) if changed else ()
+
+
+def _holds_decimal_commas(series: pl.Series, spelled: list[str], habit: bool) -> bool:
+    def fitting(values: pl.Series) -> pl.Series | None:
+        values = values.filter(~values.str.strip_chars().is_in(spelled))
+        return values if values.str.contains(_DECIMAL_COMMA).all() else None
+
+    # Most columns are told by their first values, or hold no comma at all.
+    if fitting(series.head(_SAMPLED)) is None or not series.str.contains(",", literal=True).any():
+        return False
+    values = fitting(series)
+    if values is None:
+        return False
+    commas = values.str.contains(",", literal=True) if habit else values.str.contains(_NO_THOUSANDS)
+    return bool(commas.any())

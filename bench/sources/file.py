@@ -1,61 +1,176 @@
-"""Tables in files: csv, tsv, parquet, Arrow and JSON lines, plain or compressed by gzip or Zstandard.
+"""Tables in files: one file, a folder, or a pattern of names; plain, or packed by gzip, bzip2, xz, Zstandard or zip.
 
-Text formats are read as text alone; `bench.table.normalise` finds the types, over the whole file.
+What a file begins with decides how it is read; where its name says otherwise, a note says so. Text formats are read as
+text alone; `bench.table.normalise` finds the types, over the whole file.
 """
 
-import gzip
+import glob
 import io
-import json
+import os
+import re
 import stat
-import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-
-import polars as pl
 
 from bench.errors import DataError, nearest
+from bench.sources.arff import read_arff
+from bench.sources.base import ReadOptions
+from bench.sources.columnar import read_arrow, read_parquet
 from bench.sources.delimited import read_delimited
+from bench.sources.dialect import DELIMITERS, sniff
+from bench.sources.encoding import head_as_text
+from bench.sources.excel import read_workbook
+from bench.sources.folder import read_folder, read_matching
+from bench.sources.json_lines import read_json_lines
+from bench.sources.plain import ENDINGS, Plain, Read, read_head, unpacked
 
-MOST_BYTES = 8 * 2**30
-_CHUNK = 2**24
-_PARQUET, _ARROW, _FEATHER_1 = b"PAR1", b"ARROW1", b"FEA1"
-Read = tuple[pl.DataFrame, tuple[str, ...]]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Format:
+    """A format: what it is called, how its files are named, and how they are read."""
+
+    said: str
+    endings: tuple[str, ...]
+    read: Callable[[Plain, ReadOptions], Read]
 
 
-def read_file(path: Path) -> Read:
+_PARQUET = _Format(said="parquet", endings=(".parquet", ".pq"), read=lambda file, _: read_parquet(file))
+_ARROW = _Format(said="Arrow", endings=(".arrow", ".feather", ".ipc"), read=lambda file, _: read_arrow(file))
+_WORKBOOK = _Format(said="a workbook (xlsx)", endings=(".xlsx", ".xlsm"), read=lambda file, _: read_workbook(file))
+_ARFF = _Format(said="ARFF", endings=(".arff",), read=read_arff)
+_JSON = _Format(said="JSON", endings=(".jsonl", ".ndjson", ".json"), read=read_json_lines)
+_DELIMITED = _Format(
+    said="delimited text", endings=(".csv", ".tsv", ".tab", ".txt", ".data", ".dat"), read=read_delimited
+)
+_FORMATS = (_PARQUET, _ARROW, _WORKBOOK, _ARFF, _JSON, _DELIMITED)
+
+_BINARY = {b"PAR1": _PARQUET, b"ARROW1": _ARROW, b"\xff\xff\xff\xff": _ARROW, b"PK\x03\x04": _WORKBOOK}
+_TEXT = (
+    (re.compile(r"(?:\s*(?:%.*)?\n)*\s*@relation\b", re.IGNORECASE), _ARFF),
+    (re.compile(r'\s*(?:\{\s*["}]|\[\s*[{\]])'), _JSON),
+)
+#: What is no table that can be read, by its first bytes: what it is, and what to do.
+_OTHERS = {
+    b"FEA1": "is in Feather version 1; write it as parquet",
+    b"PARE": "is encrypted parquet; write it without encryption",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook (xls), or encrypted; save it as .xlsx or .csv",
+    b"SQLite format 3\0": "is a SQLite database; name it as sqlite:///PATH, with --query",
+    b"\x89HDF": "is HDF5; write it as parquet",
+    b"ORC": "is ORC; write it as parquet",
+    b"Obj\x01": "is Avro; write it as parquet",
+    b"\x80\x04": "is a Python pickle, which bench never opens; write it as parquet",
+    b"\x80\x05": "is a Python pickle, which bench never opens; write it as parquet",
+    b"%PDF": "is a PDF document; it must hold a table",
+    b"\x93NUMPY": "is a NumPy array; hand it over from Python, or write it as parquet",
+}
+_WEB_PAGE = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+_TAR_MAGIC_AT = 257
+
+
+def read_file(reference: str | Path, options: ReadOptions | None = None) -> Read:
     """Read a table, and say what was assumed while reading it.
 
+    Args:
+        reference: a file, ``book.xlsx#sheet``, ``archive.zip#member``, a folder, or a pattern such as ``data/*.csv``.
+        options: what the user knows better.
+
     Raises:
-        DataError: the file is not there, cannot be read, or is not what its name says.
+        RequestError: an option is wrong.
+        DataError: there is no such file, or it cannot be read.
     """
-    _check_regular(path)
-    reader = _reader(path)
-    content = _content(path)
-    if not content:
-        raise DataError(f"{str(path)!r} is empty; it must hold a table.")
-    _check_magic(path, content)
-    return reader(path, content)
+    text = os.fspath(reference)
+    given = options or ReadOptions()
+    if "\0" in text:
+        raise DataError(f"a path must be free of NUL, got {text!r}.")
+    if is_pattern(text):
+        return read_matching(text, lambda path: _read_one(path, None, given))
+    path, part = divide(text)
+    if part is None and os.path.isdir(path):
+        return read_folder(path, _promised, lambda file: _read_one(file, None, given))
+    return _read_one(path, part, given)
 
 
 def is_table_name(name: str) -> bool:
-    """Whether a name ends as the files do that can be read."""
-    return _format(Path(name)) in _READERS
+    """Whether a name ends as the files do that can be read, packed or not."""
+    return bool(_promised(name))
 
 
-def _format(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _OPENERS:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
+def is_pattern(text: str) -> bool:
+    """Whether a reference stands for all files that it matches, there being none of that very name."""
+    return glob.has_magic(text) and not os.path.lexists(divide(text)[0])
 
 
-def _reader(path: Path) -> Callable[[Path, bytes], Read]:
-    reader = _READERS.get(_format(path))
-    if reader is None:
-        ends = ", ".join(_READERS)
-        raise DataError(f"{str(path)!r} must end in one of {ends}, each also with .gz or .zst after it. Rename it.")
-    return reader
+def divide(text: str) -> tuple[Path, str | None]:
+    """Divide ``book.xlsx#sheet`` or ``archive.zip#member`` at the ``#``, unless a file has that very name."""
+    before, sign, part = text.rpartition("#")
+    divided = bool(sign) and not os.path.lexists(text) and (os.path.lexists(before) or is_table_name(before))
+    return (Path(before), part) if divided else (Path(text), None)
+
+
+def _promised(name: str) -> str:
+    """The format that a name promises, in words; empty where it is none."""
+    path = Path(name)
+    packing = ENDINGS.get(path.suffix.lower())
+    form = _named(path.with_suffix("").suffix if packing else path.suffix)
+    return form.said if form else "zip" if packing == "zip" else ""
+
+
+def _named(ending: str) -> _Format | None:
+    return next((form for form in _FORMATS if ending.lower() in form.endings), None)
+
+
+def _read_one(path: Path, part: str | None, options: ReadOptions) -> Read:
+    _check_regular(path)
+    with unpacked(path, part, is_table_name) as file:
+        form, notes = _recognise(file, options)
+        if file.part is not None and form is not _WORKBOOK:
+            raise DataError(f"{file.shown} must be a workbook or a zip archive to have a part {file.part!r}.")
+        frame, said = form.read(file, options)
+    return frame, (*file.notes, *notes, *said)
+
+
+def _recognise(file: Plain, options: ReadOptions) -> tuple[_Format, tuple[str, ...]]:
+    """Tell the format by what a file begins with; say so where its name does not."""
+    head = read_head(file.path)
+    if not head:
+        raise DataError(f"{file.shown} is empty; it must hold a table.")
+    text = head_as_text(file.path, options.encoding)
+    _check_no_other(file, head, text)
+    found = next((form for magic, form in _BINARY.items() if head.startswith(magic)), None)
+    found = found or next((form for pattern, form in _TEXT if pattern.match(text)), None)
+    named = _named(file.ending)
+    found = found or _of_text(file, text, named, options)
+    if named is None:
+        return found, (f"{file.shown} is read as {found.said}, by what it holds",)
+    return found, () if found is named else (f"{file.shown} holds {found.said}, whatever its name says",)
+
+
+def _check_no_other(file: Plain, head: bytes, text: str) -> None:
+    for magic, what in _OTHERS.items():
+        if head.startswith(magic):
+            raise DataError(f"{file.shown} {what}.")
+    if head[_TAR_MAGIC_AT:].startswith(b"ustar"):
+        raise DataError(f"{file.shown} is a tar archive; unpack it first.")
+    if _WEB_PAGE.match(text):
+        raise DataError(f"{file.shown} holds a web page or XML; it must hold a table. Was it downloaded as it should?")
+
+
+def _of_text(file: Plain, text: str, named: _Format | None, options: ReadOptions) -> _Format:
+    """Tell the format of what has no mark of its own."""
+    if named is _JSON and text.lstrip().startswith(("{", "[")):
+        return _JSON
+    lines = (line for line in io.StringIO(text, newline="") if line.strip() and not line.startswith("#"))
+    if named is _DELIMITED or options.sep is not None or ("\0" not in text and sniff(lines)[1]):
+        return _DELIMITED
+    if named in (_JSON, _ARFF):
+        return named
+    promised = f", although its name promises {named.said}" if named else ""
+    raise DataError(
+        f"{file.shown} holds no table that bench knows{promised}. It was looked at for "
+        f"{', '.join(form.said for form in _FORMATS)} (fields separated by {', '.join(DELIMITERS.values())}; --sep "
+        f"states another delimiter), and for packing by {', '.join(ENDINGS.values())}."
+    )
 
 
 def _check_regular(path: Path) -> None:
@@ -64,7 +179,7 @@ def _check_regular(path: Path) -> None:
     except FileNotFoundError:
         raise DataError(f"{str(path)!r} is not there.{_close_names(path)}") from None
     except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+        raise DataError(f"{str(path)!r} cannot be read: {(error.strerror or str(error)).lower()}.") from None
     if stat.S_ISDIR(mode):
         raise DataError(f"{str(path)!r} is a folder; it must be a file with a table.")
     if not stat.S_ISREG(mode):
@@ -76,114 +191,3 @@ def _close_names(path: Path) -> str:
         return nearest(path.name, [entry.name for entry in path.parent.iterdir()])
     except OSError:
         return f" Its folder {str(path.parent)!r} is not there either."
-
-
-def _open_plain(path: Path) -> IO[bytes]:
-    return path.open("rb")
-
-
-def _open_gzip(path: Path) -> IO[bytes]:
-    return io.BufferedReader(gzip.open(path, "rb"))
-
-
-def _open_zstandard(path: Path) -> IO[bytes]:
-    import pyarrow
-
-    stream: IO[bytes] = pyarrow.input_stream(str(path), compression="zstd")
-    return stream
-
-
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {".gz": _open_gzip, ".zst": _open_zstandard}
-
-
-def _content(path: Path) -> bytes:
-    """Read and decompress a file, no further than a limit: a small file may hold endless zeros."""
-    opener = _OPENERS.get(path.suffix.lower(), _open_plain)
-    content = io.BytesIO()
-    try:
-        with opener(path) as stream:
-            while chunk := stream.read(_CHUNK):
-                content.write(chunk)
-                if content.tell() > MOST_BYTES:
-                    raise DataError(f"{str(path)!r} must hold at most {MOST_BYTES / 2**30:g} GiB decompressed.")
-    except PermissionError:
-        raise DataError(f"{str(path)!r} cannot be read: permission denied.") from None
-    except (EOFError, zlib.error, OSError) as error:
-        how = " ".join(str(error).split())
-        raise DataError(f"{str(path)!r} is damaged or cut short ({how}). Get the file again.") from None
-    return content.getvalue()
-
-
-def _check_magic(path: Path, content: bytes) -> None:
-    """Demand that a file is what its name says, where its first bytes tell."""
-    named = _format(path)
-    if content.startswith(_FEATHER_1):
-        raise DataError(f"{str(path)!r} is in Feather version 1; write it as parquet.")
-    is_parquet, is_arrow = content.startswith(_PARQUET), content.startswith(_ARROW)
-    if is_parquet and named != ".parquet":
-        raise DataError(f"{str(path)!r} holds parquet; rename it to end in .parquet.")
-    if is_arrow and named not in (".feather", ".arrow", ".ipc"):
-        raise DataError(f"{str(path)!r} holds Arrow; rename it to end in .arrow.")
-    if named == ".parquet" and not is_parquet:
-        raise DataError(f"{str(path)!r} is no parquet file: it must begin with PAR1. Is the name's end right?")
-
-
-def _typed(read: Callable[[io.BytesIO], pl.DataFrame]) -> Callable[[Path, bytes], Read]:
-    def reader(path: Path, content: bytes) -> Read:
-        try:
-            return read(io.BytesIO(content)), ()
-        except pl.exceptions.DuplicateError as error:
-            raise DataError(f"{str(path)!r} must have column names that are unique: {_line(error)}") from None
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise DataError(f"{str(path)!r} is damaged or cut short ({_line(error)}). Get the file again.") from None
-
-    return reader
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def _read_arrow(content: io.BytesIO) -> pl.DataFrame:
-    is_file = content.getvalue().startswith(_ARROW)
-    return pl.read_ipc(content) if is_file else pl.read_ipc_stream(content)
-
-
-def _read_json_lines(path: Path, content: bytes) -> Read:
-    try:
-        return pl.read_ndjson(content, infer_schema_length=None), ()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        for number, line in enumerate(content.splitlines(), start=1):
-            if line.strip() and not _is_json_object(line):
-                raise DataError(f"{str(path)!r} must hold one JSON object a line; line {number} is none.") from None
-        raise DataError(f"{str(path)!r} cannot be read as JSON lines: {_line(error)}") from None
-
-
-def _is_json_object(line: bytes) -> bool:
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
-    try:
-        return isinstance(json.loads(line, parse_constant=refuse), dict)
-    except ValueError:
-        return False
-
-
-def _read_comma(path: Path, content: bytes) -> Read:
-    return read_delimited(path, content, None)
-
-
-def _read_tab(path: Path, content: bytes) -> Read:
-    return read_delimited(path, content, "\t")
-
-
-_READERS: dict[str, Callable[[Path, bytes], Read]] = {
-    ".csv": _read_comma,
-    ".tsv": _read_tab,
-    ".parquet": _typed(pl.read_parquet),
-    ".feather": _typed(_read_arrow),
-    ".arrow": _typed(_read_arrow),
-    ".ipc": _typed(_read_arrow),
-    ".jsonl": _read_json_lines,
-    ".ndjson": _read_json_lines,
-}

@@ -34,7 +34,7 @@ def read(reference: str, options: ReadOptions) -> Raw:
         path = Path(unquote(parts.path))
     else:
         path = _fetched(reference, parts, name, offline=options.offline)
-    return _read_table(path, redacted(reference), name.partition(".")[0])
+    return _read_table(path, redacted(reference), name.partition(".")[0], options)
 
 
 def _parts(reference: str) -> SplitResult:
@@ -76,9 +76,9 @@ def _key(parts: SplitResult) -> str:
     return f"{address} {objects.place(parts.scheme)}".strip()
 
 
-def _read_table(path: Path, shown: str, name: str) -> Raw:
+def _read_table(path: Path, shown: str, name: str, options: ReadOptions) -> Raw:
     try:
-        frame, notes = read_file(path)
+        frame, notes = read_file(path, options)
     except DataError as error:
         raise DataError(str(error).replace(str(path), shown)) from None
     return Raw(frame=frame, source=shown, name=name or None, notes=notes)

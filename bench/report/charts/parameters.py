@@ -26,6 +26,8 @@ from bench.report.read import number
 # A numeric parameter whose values span more than this factor is drawn on a logarithmic axis.
 _LOG_FROM = 30.0
 _MOST_LEVELS = 12
+# With fewer parameters a drawing as wide as the page would be coarse.
+_MANY_AXES = 6
 # Distance between parallel axes, and where they begin and end.
 _STEP, _TOP, _BOTTOM = 104.0, 40.0, 250.0
 
@@ -133,7 +135,7 @@ def parallel(heading: str, axes: Sequence[Dimension], tried: Sequence[Tried], me
     named = ", ".join(axis.name for axis in axes)
     description = f"{len(tried)} candidates over {named}; best {metric} {score_text(tried[0].score)}."
     drawing = image(_STEP * len(axes) + 150, _BOTTOM + 12, heading, description, *body)
-    return figure(heading, drawing, note=note, layout="wide")
+    return figure(heading, drawing, note=note, layout="wide" if len(axes) >= _MANY_AXES else "natural")
 
 
 def _tier(place: int, total: int) -> str:

@@ -5,7 +5,7 @@ from markupsafe import Markup
 from bench.report import read
 from bench.report.charts.bars import Bar, bars
 from bench.report.files import RunFiles
-from bench.report.numbers import score_text, signed_text
+from bench.report.numbers import plural, score_text, signed_text
 from bench.report.panels.parts import absent, analysed_model, charts, remark, together
 
 _MOST_COLUMNS = 25
@@ -14,9 +14,10 @@ _MOST_MEMBERS = 20
 
 def importance(run: RunFiles) -> Markup:
     """How much worse the best model scores when a column is shuffled."""
+    stored = read.mappings(run.analysis.get("importance"))
     found = [
         (read.text(entry.get("column")), mean, read.number(entry.get("std")))
-        for entry in read.mappings(run.analysis.get("importance"))
+        for entry in stored
         if (mean := read.number(entry.get("mean"))) is not None
     ]
     if not found:
@@ -32,9 +33,11 @@ def importance(run: RunFiles) -> Markup:
         for name, mean, spread in found[:_MOST_COLUMNS]
     ]
     metric = read.text(run.analysis.get("importance_metric")) or run.board.metric
-    repeats = {read.count(entry.get("repeats")) for entry in read.mappings(run.analysis.get("importance"))} - {None}
-    times = f"{max(filter(None, repeats), default=0)} times" if any(repeats) else "at random"
+    repeats = max((read.count(entry.get("repeats")) or 0 for entry in stored), default=0)
+    times = plural(repeats, "time") if repeats else "at random"
     rest = f" The first {_MOST_COLUMNS} of {len(found)} columns." if len(found) > _MOST_COLUMNS else ""
+    if len(found) < len(stored):
+        rest += f" There was time for {len(found)} of {len(stored)} columns."
     sentence = (
         f"How much worse {analysed_model(run)} scores by {metric} on rows that it was not fitted on, when one column "
         f"is shuffled {times}. "
@@ -59,11 +62,8 @@ def ensembles(run: RunFiles) -> Markup | None:
         members.sort(key=lambda member: -member[1])
         items = [Bar(name=model, value=weight, text=f"{weight:.3f}") for model, weight in members[:_MOST_MEMBERS]]
         row = rows.get(name)
-        note = (
-            f"{run.board.metric} {score_text(row.cv_mean)}, {len(members)} members"
-            if row
-            else f"{len(members)} members"
-        )
+        score = f"{run.board.metric} {score_text(row.cv_mean)}, " if row else ""
+        note = f"{score}{plural(len(members), 'member')}"
         if items:
             drawn.append(bars(name, items, note=note))
     if not drawn:
