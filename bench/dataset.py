@@ -35,6 +35,9 @@ from bench.sources.openml_server import UnreachableError
 from bench.table import Normal, each, fingerprint, normalise, with_names
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from bench.frames import Frame
 
 __all__ = ["USABLE", "Column", "Dataset", "Kind", "Schema", "download", "fetch", "list_cards", "load_dataset"]
@@ -78,6 +81,11 @@ class Dataset:
         told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
         size = f"{self.frame.height} rows, {self.frame.width} columns"
         return f"{size}: {told}; `bench check DATA` says why, --kind NAME=KIND overrules."
+
+    def narrowed(self, rows: "npt.NDArray[np.int64]") -> "Dataset":
+        """The dataset with no more of its table than these rows, where they are few; numbers below 0 are not of it."""
+        rows = rows[rows >= 0]
+        return self if 2 * len(rows) > self.frame.height else replace(self, frame=self.frame[rows])
 
     def schema(self, leave_out: Sequence[str] = ()) -> Schema:
         """Columns that a model can use, without those named."""

@@ -107,40 +107,94 @@ def without_lost_classes(taken: Array, classes: Array, groups: Array) -> Array:
     return taken & ~np.isin(groups, groups[lost]) if lost.any() else taken
 
 
-def forward_blocks(time: Array, start: int, parts: int) -> Array:
-    """Cut rows into a first block, which reaches at least to ``start``, and at most ``parts`` later ones.
+def before(time: Array, start: float, gap: float) -> Array:
+    """Mask the rows that lie before a moment, and at least ``gap`` away from it."""
+    return (time < start) & (start - time >= gap)
 
-    Blocks 0, 1, ... follow one another in time and hold about as many rows; rows of one moment stay together.
-    ``start`` must lie before the latest moment.
+
+def part_groups(early: Array, late: Array, groups: Array, chosen: Array, classes: Array | None) -> tuple[Array, Array]:
+    """Narrow rows to learn from and later rows to score until they share no group.
+
+    Of the groups that reach into both, those that ``chosen`` masks are scored and the others learned from; a group
+    without which a class of ``classes`` could not be learned is learned from in any case.
+    """
+    shared = np.isin(groups, np.intersect1d(groups[early], groups[late]))
+    moved = (shared & chosen)[early]
+    if classes is not None:
+        given_back = moved & ~without_lost_classes(moved, classes[early], groups[early])
+        chosen = chosen & ~np.isin(groups, groups[early][given_back])
+    return early & ~(shared & chosen), late & ~(shared & ~chosen)
+
+
+def take_future(
+    strata: Array, classes: Array | None, groups: Array | None, time: Array, gap: float, share: float, seed: int
+) -> tuple[Array, Array]:
+    """Mask rows to learn from and the latest rows, about a share of them, to hold out; some rows may be in neither.
+
+    What is learned from lies at least ``gap`` before all that is held out. With ``groups`` none of them is in both
+    parts: of those that reach into both, about the same share is held out.
+    """
+    late = take_latest(time, share)
+    if not late.any():
+        return ~late, late
+    early = before(time, time[late].min(), gap)
+    if groups is None:
+        return early, late
+    chosen = take_groups(strata, groups, share, np.random.default_rng(seed))
+    return part_groups(early, late, groups, chosen, classes)
+
+
+def forward_blocks(time: Array, parts: int, *, seen: float, gap: float) -> Array:
+    """Cut rows into a first block, 0, which is only learned from, and at most ``parts`` later ones to be scored.
+
+    Blocks follow one another in time and hold about as many rows; rows of one moment stay together. What lies before
+    block 1 by ``gap`` reaches at least to the moment ``seen``, and holds as many rows as another block where the
+    moments allow it. All rows are in block 0 when no moment is late enough.
     """
     moments, counts = np.unique(time, return_counts=True)
     ends = np.cumsum(counts)
-    first = int(np.searchsorted(moments, start, side="right")) - 1
-    targets = np.linspace(max(ends[first], len(time) / (parts + 1)), len(time), parts + 1)[:-1]
-    last = np.searchsorted(ends, targets).clip(first, len(moments) - 2)
-    return np.searchsorted(moments[np.unique(last)], time, side="left")
+    earlier = ends - counts
+    reach = np.minimum(np.searchsorted(moments, moments - gap, side="right"), np.arange(len(moments)))
+    usable = reach > np.searchsorted(moments, seen)
+    if not usable.any():
+        return np.zeros(len(time), dtype=np.int64)
+    learned = np.append(0, ends)[reach]
+    enough = usable & (learned * (parts + 1) >= len(time) - (earlier - learned))
+    first = int(np.argmax(enough)) if enough.any() else len(moments) - 1
+    targets = np.linspace(earlier[first], len(time), parts + 1)[:-1]
+    begins = np.unique(np.searchsorted(earlier, targets).clip(first, len(moments) - 1))
+    return np.searchsorted(moments[begins], time, side="right")
 
 
 def holdout(
-    kind: TaskKind, y: Array, rows: Array, groups: Array | None, time: Array | None, seed: int
+    kind: TaskKind, y: Array, rows: Array, groups: Array | None, time: Array | None, seed: int, gap: float = 0.0
 ) -> tuple[Array, Array]:
     """Divide training ``rows`` into those to fit on and a slice to watch for early stopping.
 
     ``y``, ``groups`` and ``time`` cover all rows of the task. The slice holds 10 to 20 % of the rows (about 500 of few
-    rows), drawn as the folds are: stratified, by whole groups, or the latest. Every class keeps a row to fit on, for
-    which the slice may end up empty.
+    rows), drawn as the folds are: stratified, by whole groups, or the latest, ``gap`` away from what is fitted on.
+    Every class keeps a row to fit on, wherever that lies; the slice is empty where less than half of the rows would be
+    left to fit on.
     """
     share = max(0.1, min(0.2, 500 / max(len(rows), 1)))
     strata = strata_of(kind, y[rows])
-    rng = np.random.default_rng(seed_for(seed, "holdout"))
+    classes = None if kind == "regression" else strata
+    seed = seed_for(seed, "holdout")
+    own_groups = None if groups is None else groups[rows]
     if time is not None:
-        watched = take_latest(time[rows], share)
-        if kind != "regression":
-            watched = without_lost_classes(watched, strata, np.arange(len(rows)))
-    elif groups is not None:
-        watched = take_groups(strata, groups[rows], share, rng)
-        if kind != "regression":
-            watched = without_lost_classes(watched, strata, groups[rows])
-    else:
+        fitted, watched = take_future(strata, classes, own_groups, time[rows], gap, share, seed)
+        if classes is not None:
+            lost = ~np.isin(classes, classes[fitted])
+            lost = lost if own_groups is None else np.isin(own_groups, own_groups[lost])
+            fitted, watched = fitted | lost, watched & ~lost
+        if 2 * fitted.sum() < len(rows):
+            fitted, watched = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+        return rows[fitted], rows[watched]
+    rng = np.random.default_rng(seed)
+    if own_groups is None:
         watched = take(strata, share, rng)
+    else:
+        watched = take_groups(strata, own_groups, share, rng)
+        if classes is not None:
+            watched = without_lost_classes(watched, classes, own_groups)
     return rows[~watched], rows[watched]

@@ -93,14 +93,7 @@ class Record:
         save_splits(splits, self._folder / "splits.npz")
         with replacing(self._folder / TARGETS) as temporary, temporary.open("wb") as file:
             np.save(file, self._problem.task.y, allow_pickle=False)
-        content = {
-            "strategy": splits.strategy,
-            "test_rows": len(splits.test),
-            "folds": [{"train": len(f.train), "valid": len(f.valid), "repeat": f.repeat} for f in splits.folds],
-            "fingerprint": splits.fingerprint,
-            "notes": list(splits.notes),
-        }
-        write_json(self._folder / "splits.json", content)
+        write_json(self._folder / "splits.json", splits.summary())
 
     def audit(self, found: Audit) -> Audit:
         """Tell and write down what the audit found."""

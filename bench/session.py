@@ -114,6 +114,8 @@ def open_session(
         StoreError: the folder cannot be written to, belongs to another run or is in use.
     """
     asked = spec.identity() | {"dataset": None, "test": None, "metric": task.metric.name, "target": task.target}
+    if task.given is not None:  # what splits hold counts, not where they lie
+        asked["splits"] = task.given.content
     identity = digest(asked, dataset.fingerprint, test.fingerprint if test else None)
     folder = run_folder(spec, dataset, task.metric.name, identity).absolute()
     store = RunStore(folder, identity)

@@ -39,6 +39,10 @@ _TEXTS = (
 _LISTS = ("families", "allow")
 #: Lists of texts that may hold commas of their own.
 _ITEMS = ("null", "kind", "drop")
+#: Keys that contradict splits that are given.
+BESIDE_SPLITS = ("group", "time", "gap", "test_size")
+#: Keys that decide what the task is, beside the data.
+_OF_TASK = ("target", "metric", "task", "positive_class", "group", "time", "gap", "splits")
 #: Keys that change how a run is carried out, or how much of it, but never what one of its results is.
 _NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track"})
 #: Keys whose outcome is in the fingerprint of the data.
@@ -61,7 +65,7 @@ class RunSpec:
     trials: int | None = None
     families: tuple[str, ...] = ()
     folds: int | None = None
-    test_size: float = 0.2
+    test_size: float | None = None
     test: str | None = None
     group: str | None = None
     time: str | None = None
@@ -99,6 +103,11 @@ class RunSpec:
         return ReadOptions(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ReadOptions)})
 
     @property
+    def of_task(self) -> dict[str, Any]:
+        """What decides the task, by name."""
+        return {name: getattr(self, name) for name in _OF_TASK}
+
+    @property
     def kinds(self) -> dict[str, Kind]:
         """The kinds that were asked for, by column."""
         pairs = (entry.rpartition("=") for entry in self.kind)
@@ -111,8 +120,6 @@ class RunSpec:
         left_out = _LEFT_OUT if content != asked else ""
         if self.budget is not None:
             content["budget"] = f"{self.budget:.15g}s"
-        if self.test is not None:  # which leaves no meaning to the other
-            del content["test_size"]
         text: str = yaml.safe_dump({name: v for name, v in content.items() if v not in (None, [])}, sort_keys=False)
         return left_out + text
 
@@ -169,12 +176,16 @@ def _check(content: Mapping[str, Any]) -> None:
         raise RequestError("--query is for databases, such as postgresql://user:password@host/database.")
     if content.get("query") and "#" in content["dataset"]:
         raise RequestError("--query and a table after # in --dataset exclude each other. Leave one of them out.")
-    if content.get("group") and content.get("time"):
-        raise RequestError("--group and --time cannot be combined yet. Choose the one that would leak more.")
     if content.get("test") and content.get("test_size") is not None:
         raise RequestError(
             "--test FILE is the test set, so --test-size has no meaning beside it. Leave one of them out."
         )
+    for name in BESIDE_SPLITS:
+        if content.get("splits") and content.get(name) is not None:
+            flag = name.replace("_", "-")
+            raise RequestError(
+                f"--splits says how rows are divided, so --{flag} has no meaning beside it. Leave one of them out."
+            )
 
 
 def make_spec(**content: Any) -> RunSpec:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.audit import Audit, audit
 from bench.budget import plan
+from bench.cap import make_cap
 from bench.dataset import load_dataset
 from bench.engine import Engine, at_work
 from bench.journal import Journal
@@ -48,9 +49,10 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
     reading: dict[str, Any] = {"options": spec.reading, "kinds": spec.kinds, "drop": spec.drop}
     dataset = load_dataset(spec.dataset if data is None else data, **reading)
     test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
-    asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
-    task = make_task(dataset, test=test, **asked)
-    splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, seed=spec.seed)
+    cap = make_cap(dataset.frame.width, max_rows=spec.max_rows, test_size=spec.test_size)
+    task = make_task(dataset, test=test, cap=cap, **spec.of_task)
+    dataset = dataset.narrowed(task.rows)
+    splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, repeats=spec.repeats, seed=spec.seed)
     families, left_out = families_for(task, splits, spec.families)
     Audit().require(spec.allow)  # wrong codes are told before there is a folder
     with open_session(spec, dataset, test, task, tools.stop, tools.clock) as session:

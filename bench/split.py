@@ -1,57 +1,54 @@
 """Splits: a sealed test set first, then cross-validation folds over the rest; `bench.deal` does the dealing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from bench import deal
+from bench.cap import DEFAULT_TEST_SIZE, default_test_size
 from bench.deal import holdout as holdout
 from bench.errors import DataError, RequestError, StoreError
+from bench.folds import Fold as Fold
+from bench.folds import Notes, forward_folds, given_folds, shuffled_folds
 from bench.identity import digest, seed_for
 from bench.metric import Array
+from bench.sources.base import GivenSplits
 from bench.task import Task
 
-Strategy = Literal["stratified", "group", "time"]
+Strategy = Literal["stratified", "stratified-group", "time", "group-time", "predefined"]
 
-DEFAULT_FOLDS = 5
-LARGE_FOLDS, LARGE_ROWS = 3, 100_000
-#: Below this many development rows, folds are shuffled and dealt again: (rows, repeats), the smallest first.
-REPEATS = ((200, 3), (400, 2))
 MIN_DEVELOPMENT_ROWS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fold:
-    """Ascending row numbers to learn from and to be scored on; ``repeat`` says which shuffle the fold belongs to."""
-
-    train: Array
-    valid: Array
-    repeat: int = 0
-
-    def __post_init__(self) -> None:
-        self.train.setflags(write=False)
-        self.valid.setflags(write=False)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Splits:
-    """A partition of a task's rows: ``test`` (may be empty) and the folds over the others."""
+    """A partition of a task's rows: ``test`` (may be empty) and the folds over the others.
+
+    ``gap`` tells the distance kept between learning and scoring, ``origin`` where splits that were given come from;
+    both may be empty. ``rows`` numbers the task's rows in the table as read, -1 for those of a test file.
+    """
 
     strategy: Strategy
     test: Array
     folds: tuple[Fold, ...]
     fingerprint: str
-    notes: tuple[str, ...] = ()
+    gap: str = ""
+    origin: str = ""
+    rows: Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    notes: Notes = ()
 
     def __post_init__(self) -> None:
         self.test.setflags(write=False)
+        self.rows.setflags(write=False)
 
     def summary(self) -> dict[str, Any]:
         """How many rows there are of each sort, as plain values for JSON."""
         return {
             "strategy": self.strategy,
+            "gap": self.gap,
+            "origin": self.origin,
             "test_rows": len(self.test),
             "folds": [{"train": len(f.train), "valid": len(f.valid), "repeat": f.repeat} for f in self.folds],
             "fingerprint": self.fingerprint,
@@ -59,31 +56,84 @@ class Splits:
         }
 
 
-def make_splits(task: Task, *, test_size: float, folds: int | None, seed: int) -> Splits:
+def make_splits(
+    task: Task, *, test_size: float | None, folds: int | None, seed: int, repeats: int | None = None
+) -> Splits:
     """Seal the test set and deal the other rows to folds; the same task and seed give the same splits.
 
-    The number of folds and repeats follows from the rows alone. A class with fewer rows than folds is learned from in
-    every fold and scored in none. With ``task.time`` the latest rows are sealed and each fold learns from what came
-    before the rows it is scored on; with ``task.groups`` no group straddles.
+    What is not asked for follows from the rows alone. A class with fewer rows than folds is learned from in every fold
+    and scored in none. With ``task.groups`` no group straddles. With ``task.time`` the latest rows are sealed and each
+    fold learns from what came before the rows it is scored on, by ``task.gap`` at least. Splits that came with the data
+    are used as they are, unless an option overrules them.
 
     Raises:
-        RequestError: ``folds`` or ``test_size`` is out of its range for these rows.
+        RequestError: an option is out of its range for these rows, or contradicts what rows are divided by.
         DataError: the rows cannot be divided as asked.
     """
-    if not 0 <= test_size <= 0.9:
+    if test_size is not None and not 0 <= test_size <= 0.9:
         raise RequestError(f"--test-size must be from 0 to 0.9, got {test_size:g}.")
     if folds is not None and folds < 2:
         raise RequestError(f"--folds must be at least 2, got {folds}. Leave --folds out to let the rows decide.")
-    test = _sealed_test(task, test_size, seed)
-    rows = _others(task.n_rows, test)
-    _check_development(task, rows, folds)
-    if task.time is not None:
-        strategy: Strategy = "time"
-        made, notes = _forward_folds(task, rows, folds)
+    if repeats is not None and task.time is not None:
+        raise RequestError("--repeats deals folds anew, which time does not allow: leave --repeats or --time out.")
+    given, notes = _heeded(task, test_size, folds, repeats)
+    if len(task.given_test):
+        test, rows = np.sort(task.given_test), _others(task.n_rows, task.given_test)
+    elif given is not None:
+        test, rows = _given_parts(given)
     else:
-        strategy = "group" if task.groups is not None else "stratified"
-        made, notes = _shuffled_folds(task, rows, folds, seed)
-    return Splits(strategy=strategy, test=test, folds=made, fingerprint=_fingerprint(test, made), notes=notes)
+        test, rows, told = _seal(task, test_size, seed)
+        notes += told
+    _check_development(task, rows, folds)
+    if given is not None and len(given.roles):
+        strategy: Strategy = "predefined"
+        made, told = given_folds(task, given), ()
+    elif task.time is not None:
+        strategy = "time" if task.groups is None else "group-time"
+        made, told = forward_folds(task, rows, folds, seed)
+    else:
+        strategy = "stratified" if task.groups is None else "stratified-group"
+        made, told = shuffled_folds(task, rows, folds, repeats, seed)
+    return Splits(
+        strategy=strategy,
+        test=test,
+        folds=made,
+        fingerprint=_fingerprint(test, made, task.rows),
+        gap=task.gap_told,
+        origin="" if given is None else given.origin,
+        rows=task.rows,
+        notes=notes + told,
+    )
+
+
+def _heeded(
+    task: Task, test_size: float | None, folds: int | None, repeats: int | None
+) -> tuple[GivenSplits | None, Notes]:
+    """The splits that came with the data, unless an option contradicts them: it then goes first, or is refused.
+
+    Raises:
+        RequestError: they were asked for, too.
+    """
+    given = task.given
+    if given is None or given.test is None:
+        return None, ()
+    contradicting = [
+        flag
+        for flag, contradicts in (
+            ("--test-size", test_size is not None),
+            ("--test", len(task.given_test) > 0 and given.test.any()),
+            ("--folds", folds is not None and len(given.roles) > 0),
+            ("--repeats", repeats is not None and len(given.roles) > 0),
+        )
+        if contradicts
+    ]
+    if not contradicting:
+        return given, ()
+    if task.given_asked:
+        raise RequestError(
+            f"--splits: {given.origin} says already what {contradicting[0]} asks for. Leave one of them out."
+        )
+    return None, (f"the splits of {given.origin} are set aside, as {contradicting[0]} is given.",)
 
 
 def _others(n_rows: int, rows: Array) -> Array:
@@ -93,28 +143,45 @@ def _others(n_rows: int, rows: Array) -> Array:
     return np.flatnonzero(left)
 
 
-def _sealed_test(task: Task, test_size: float, seed: int) -> Array:
-    """Row numbers of the test set: those that were given, or a share drawn as the folds will be."""
-    if len(task.given_test):
-        return np.sort(task.given_test)
-    if test_size == 0:
-        return np.empty(0, dtype=np.int64)
-    rng = np.random.default_rng(seed_for(seed, "split", "test"))
+def _given_parts(given: GivenSplits) -> tuple[Array, Array]:
+    """Row numbers of the test set, and of the rows that the folds are made of."""
+    assert given.test is not None
+    used = ~given.test if not len(given.roles) else (given.roles > 0).any(axis=0)
+    return np.flatnonzero(given.test), np.flatnonzero(used)
+
+
+def _seal(task: Task, test_size: float | None, seed: int) -> tuple[Array, Array, Notes]:
+    """Row numbers of the test set, drawn as the folds will be, and of the rows that folds are to be made of."""
+    share = default_test_size(task.n_rows) if test_size is None else test_size
+    if share == 0:
+        return np.empty(0, dtype=np.int64), np.arange(task.n_rows), ()
+    seed = seed_for(seed, "split", "test")
     strata = deal.strata_of(task.kind, task.y)
+    classes = None if task.kind == "regression" else strata
     if task.time is not None:
-        sealed = deal.take_latest(task.time, test_size)
+        left, sealed = deal.take_future(strata, classes, task.groups, task.time, task.gap, share, seed)
     elif task.groups is not None:
-        sealed = deal.take_groups(strata, task.groups, test_size, rng)
-        if task.kind != "regression":
-            sealed = deal.without_lost_classes(sealed, strata, task.groups)
+        sealed = deal.take_groups(strata, task.groups, share, np.random.default_rng(seed))
+        if classes is not None:
+            sealed = deal.without_lost_classes(sealed, classes, task.groups)
+        left = ~sealed
     else:
-        sealed = deal.take(strata, test_size, rng)
+        sealed = deal.take(strata, share, np.random.default_rng(seed))
+        left = ~sealed
     if not sealed.any():
         raise DataError(
-            f"a test set of {test_size:.0%} cannot be set aside: every group or moment of these {task.n_rows} rows is "
+            f"a test set of {share:.0%} cannot be set aside: every group or moment of these {task.n_rows} rows is "
             "needed for training. Pass --test FILE, or --test-size 0."
         )
-    return np.flatnonzero(sealed)
+    notes: Notes = ()
+    if share < DEFAULT_TEST_SIZE and test_size is None:
+        notes = (f"{sealed.sum():,} rows are enough for a test set; --test-size sets another share.",)
+    if unused := task.n_rows - int(sealed.sum() + left.sum()):
+        notes += (
+            f"{unused} of {task.n_rows} rows are neither sealed nor learned from, as they lie in the gap or their "
+            "group is on the other side of the cut; --test-size 0 uses all.",
+        )
+    return np.flatnonzero(sealed), np.flatnonzero(left), notes
 
 
 def _check_development(task: Task, rows: Array, folds: int | None) -> None:
@@ -137,133 +204,17 @@ def _check_development(task: Task, rows: Array, folds: int | None) -> None:
         )
 
 
-def _shuffled_folds(task: Task, rows: Array, asked: int | None, seed: int) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
-    """K folds over ``rows``, dealt anew for every repeat."""
-    count, notes = _fold_count(task, rows, asked)
-    if task.groups is not None:
-        count = _safe_group_count(task, rows, count, seed)
-    repeats = next((number for limit, number in REPEATS if len(rows) < limit), 1)
-    folds: list[Fold] = []
-    for repeat in range(repeats):
-        part = _parts(task, rows, count, seed, repeat)
-        folds += [
-            Fold(train=rows[part != number], valid=rows[part == number], repeat=repeat)
-            for number in range(count)
-            if (part == number).any()
-        ]
-    if repeats > 1:
-        notes += (f"{repeats} repeats of {count} folds, since {len(rows)} rows alone give noisy scores.",)
-    unscored = np.ones(task.n_rows, dtype=bool)
-    unscored[np.concatenate([fold.valid for fold in folds])] = False
-    return tuple(folds), notes + _unscored_note(task, rows[unscored[rows]], count)
-
-
-def _unscored_note(task: Task, rows: Array, count: int) -> tuple[str, ...]:
-    """Name the classes whose rows are never scored."""
-    if not len(rows):
-        return ()
-    labels = [repr(task.label(int(code))) for code in np.unique(task.y[rows])]
-    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
-    return (
-        f"{len(rows)} rows stay in training and are never scored, as their class cannot be spread over {count} folds: "
-        f"{', '.join(labels[:5])}{more}.",
-    )
-
-
-def _usual_folds(rows: Array) -> int:
-    """Number of folds where none was asked for; rows alone decide, never a budget or a machine."""
-    return LARGE_FOLDS if len(rows) > LARGE_ROWS else DEFAULT_FOLDS
-
-
-def _fold_count(task: Task, rows: Array, asked: int | None) -> tuple[int, tuple[str, ...]]:
-    """How many folds these rows allow, and a note when that is fewer than asked or usual.
-
-    Two classes at least must reach into every fold, or nothing can be told apart in it.
-    """
-    wanted = asked or _usual_folds(rows)
-    units, count = "rows", len(rows)
-    classes = None if task.kind == "regression" else task.y[rows]
-    if task.groups is not None:
-        units, groups = "groups", task.groups[rows]
-        count = len(np.unique(groups))
-        if count < 2:
-            raise DataError(f"at least 2 groups must be left to cross-validate, got {count}. Choose another --group.")
-        if asked is not None and asked > count:
-            raise RequestError(f"--folds must be at most the {count} groups to be divided, got {asked}.")
-        classes = None if classes is None else np.unique(np.stack([groups, classes]), axis=1)[1]
-    most = count if classes is None else int(np.sort(np.bincount(classes))[-2])
-    if most < 2:
-        raise DataError(
-            f"at least two classes must occur in 2 {units} outside the test set, so that one can be learned from and "
-            f"one scored; got {most}. Bring more rows of the rarer class, or pass --test-size 0."
-        )
-    if most >= wanted:
-        return wanted, ()
-    reason = f"{count} {units}" if classes is None else f"{most} {units} of the second most frequent class"
-    return most, (f"{most} folds instead of {wanted}, since there are only {reason}.",)
-
-
-def _parts(task: Task, rows: Array, count: int, seed: int, repeat: int) -> Array:
-    """Number of the fold in which each row is scored; -1 for rows that are only ever learned from."""
-    rng = np.random.default_rng(seed_for(seed, "split", "folds", count, repeat))
-    y = task.y[rows]
-    part = np.full(len(rows), -1, dtype=np.int64)
-    if task.groups is None:
-        usable = np.ones(len(rows), dtype=bool) if task.kind == "regression" else np.bincount(y)[y] >= count
-        part[usable] = deal.deal_rows(deal.strata_of(task.kind, y[usable], count), count, rng)
-        return part
-    groups = task.groups[rows]
-    part = deal.deal_groups(deal.strata_of(task.kind, y, count), groups, np.full(count, 1 / count), rng)
-    if task.kind != "regression":
-        for number in range(count):
-            part[(part == number) & ~deal.without_lost_classes(part == number, y, groups)] = -1
-    return part
-
-
-def _safe_group_count(task: Task, rows: Array, count: int, seed: int) -> int:
-    """Lower the number of folds until each of them holds two classes; groups are too coarse to promise it."""
-    if task.kind == "regression":
-        return count
-    for fewer in range(count, 2, -1):
-        part = _parts(task, rows, fewer, seed, 0)
-        if all(len(np.unique(task.y[rows[part == number]])) > 1 for number in range(fewer)):
-            return fewer
-    return 2
-
-
-def _forward_folds(task: Task, rows: Array, asked: int | None) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
-    """Forward chaining: blocks of consecutive moments, each scored by what was learned from all before it.
-
-    The first block is only learned from; it reaches at least to where every class has been seen.
-    """
-    assert task.time is not None
-    wanted = asked or _usual_folds(rows)
-    time = task.time[rows]
-    start = int(time.min())
-    if task.kind != "regression":
-        seen_at = np.full(len(task.classes), np.iinfo(np.int64).max)
-        np.minimum.at(seen_at, task.y[rows], time)
-        start = int(seen_at.max())
-    if start >= time.max():
-        raise DataError(
-            "rows must be left to score after every class has been seen, but the time column has nothing later than "
-            "the first row of the last class. Lower --test-size, or leave rows of that class out."
-        )
-    block = deal.forward_blocks(time, start, wanted)
-    folds = tuple(Fold(train=rows[block < n], valid=rows[block == n]) for n in range(1, int(block.max()) + 1))
-    if len(folds) == wanted:
-        return folds, ()
-    return folds, (f"{len(folds)} folds instead of {wanted}, since the time column leaves no more places to cut.",)
-
-
-def _fingerprint(test: Array, folds: tuple[Fold, ...]) -> str:
+def _fingerprint(test: Array, folds: tuple[Fold, ...], rows: Array) -> str:
     """Hash every row number of a partition."""
-    arrays = [test, *(array for fold in folds for array in (fold.train, fold.valid))]
+    arrays = [test, *(array for fold in folds for array in (fold.train, fold.valid)), rows]
     return digest([array.astype("<i8").tobytes() for array in arrays], [fold.repeat for fold in folds])
 
 
 def save_splits(splits: Splits, path: Path) -> None:
-    """Write ``splits.npz``: ``test`` holds row numbers, ``roles`` [n_folds, n_rows] 1 to learn from and 2 to score."""
+    """Write ``splits.npz``: ``test`` holds row numbers, ``roles`` [n_folds, n_rows] 1 to learn from and 2 to score.
+
+    ``rows`` holds the number in the table as read of each row that these number.
+    """
     arrays = [splits.test, *(array for fold in splits.folds for array in (fold.train, fold.valid))]
     roles = np.zeros((len(splits.folds), 1 + max(int(array.max(initial=-1)) for array in arrays)), dtype=np.int8)
     for role, fold in zip(roles, splits.folds, strict=True):
@@ -275,7 +226,10 @@ def save_splits(splits: Splits, path: Path) -> None:
             test=splits.test,
             roles=roles,
             repeats=np.array([fold.repeat for fold in splits.folds]),
+            rows=splits.rows,
             strategy=np.array(splits.strategy),
+            gap=np.array(splits.gap),
+            origin=np.array(splits.origin),
             fingerprint=np.array(splits.fingerprint),
             notes=np.array(splits.notes, dtype=np.str_),
         )
@@ -293,9 +247,16 @@ def load_splits(path: Path) -> Splits:
             Fold(train=np.flatnonzero(role == 1), valid=np.flatnonzero(role == 2), repeat=int(repeat))
             for role, repeat in zip(content["roles"], content["repeats"], strict=True)
         )
-        stored = str(content["fingerprint"])
-        if _fingerprint(test, folds) != stored:
-            raise StoreError(f"{path} must hold the splits it was written with, but its rows have changed. Run again.")
-        notes = tuple(str(note) for note in content["notes"])
-        strategy: Strategy = str(content["strategy"])  # type: ignore[assignment]
-    return Splits(strategy=strategy, test=test, folds=folds, fingerprint=stored, notes=notes)
+        splits = Splits(
+            strategy=str(content["strategy"]),  # type: ignore[arg-type]
+            test=test,
+            folds=folds,
+            fingerprint=str(content["fingerprint"]),
+            gap=str(content["gap"]),
+            origin=str(content["origin"]),
+            rows=content["rows"],
+            notes=tuple(str(note) for note in content["notes"]),
+        )
+    if _fingerprint(splits.test, splits.folds, splits.rows) != splits.fingerprint:
+        raise StoreError(f"{path} must hold the splits it was written with, but its rows have changed. Run again.")
+    return splits

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import polars as pl
 
 from bench.dataset import Dataset
 from bench.errors import DataError, RequestError
-from bench.metric import Metric, TaskKind
+from bench.metric import Array, Metric, TaskKind
 
 MAX_LABELS_OF_NUMBERS = 20
 MANY_CLASSES = 1000
@@ -23,14 +23,16 @@ _OVERRULE = "--task overrules this"
 class Target:
     """Rows of a dataset with a known target.
 
-    ``values`` is the target in its own type: Boolean, String, Float64, or integers, which floats become where all of
-    them are whole. ``labels`` holds its distinct values in order.
+    ``table`` holds all rows, ``rows`` the numbers of those with a target. ``values`` is their target in its own type:
+    Boolean, String, Float64, or integers, which floats become where all of them are whole. ``labels`` holds its
+    distinct values in order.
     """
 
     name: str
-    rows: pl.DataFrame
+    table: pl.DataFrame
+    rows: Array
     values: pl.Series
-    labels: tuple[Any, ...]
+    labels: pl.Series
     notes: tuple[str, ...]
 
     @property
@@ -77,9 +79,10 @@ def read_target(dataset: Dataset, name: str, *, like: Target | None = None) -> T
         raise DataError(f"target {name!r} of --test must hold numbers as in the training rows, got {values[0]!r:.40}.")
     return Target(
         name=name,
-        rows=dataset.frame.filter(finite),
+        table=dataset.frame,
+        rows=np.flatnonzero(finite.to_numpy()),
         values=values,
-        labels=tuple(values.unique().sort().to_list()),
+        labels=values.unique().sort(),
         notes=(note,) if lost else (),
     )
 
@@ -133,7 +136,7 @@ def find_kind(target: Target, asked: str | None, metric: Metric | None) -> tuple
         return classes, f"{classes}, since metric {metric.name!r} judges classes ({_OVERRULE})."
     if count == 2:
         return "binary", f"binary, since {target.name!r} holds 2 whole numbers ({_OVERRULE})."
-    counted = target.labels == tuple(range(count))
+    counted = target.labels[0] == 0 and target.labels[-1] == count - 1
     if count <= MAX_LABELS_OF_NUMBERS and (counted or 20 * count < len(target.values)):
         return "multiclass", f"multiclass, since {target.name!r} holds only {count} whole numbers ({_OVERRULE})."
     return "regression", f"regression, since {target.name!r} holds {count} whole numbers ({_OVERRULE})."

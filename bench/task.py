@@ -8,9 +8,13 @@ import numpy as np
 import polars as pl
 
 from bench.assumptions import kind_notes
+from bench.cap import Cap, sample_rows
 from bench.dataset import Dataset, Schema
+from bench.division import read_division, require_column
 from bench.errors import DataError, RequestError, nearest
+from bench.given_splits import narrowed
 from bench.metric import Array, Metric, TaskKind, default_metric, fit_for, get_metric
+from bench.sources.base import GivenSplits
 from bench.target import Target, check_classes, class_note, columns_shown, find_kind, read_target
 
 MIN_ROWS = 20
@@ -24,8 +28,11 @@ class Task:
 
     ``features`` is coerced to ``schema``. ``y`` holds class codes (int64) that index ``classes`` (labels as the data
     spells them: text, numbers, booleans; sorted, in a binary task with the positive class last), or values (float64).
-    ``groups`` and ``time`` hold a code a row when asked for, later moments the higher one. ``given_test`` holds the
-    rows that came from ``--test FILE``; they are the last ones. Arrays are read-only.
+    ``groups`` holds a code a row and ``time`` its moment when asked for: microseconds of dates, numbers as they are;
+    ``gap`` is a distance of moments, ``gap_told`` how it was asked for. ``given_test`` holds the rows that came from
+    ``--test FILE``; they are the last ones. ``given`` are splits that came with the data, ``given_asked`` whether the
+    request named them. ``rows`` numbers the rows in the table as read, -1 for those of the test file. Arrays are
+    read-only.
     """
 
     kind: TaskKind
@@ -38,7 +45,12 @@ class Task:
     classes: tuple[Any, ...] = ()
     groups: Array | None = None
     time: Array | None = None
+    gap: float = 0.0
+    gap_told: str = ""
+    given: GivenSplits | None = None
+    given_asked: bool = False
     given_test: Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    rows: Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     notes: tuple[str, ...] = ()
 
     @property
@@ -79,12 +91,16 @@ def make_task(
     positive_class: str | None = None,
     group: str | None = None,
     time: str | None = None,
+    gap: float | None = None,
+    splits: str | None = None,
     test: Dataset | None = None,
+    cap: Cap | None = None,
 ) -> Task:
     """Decide what is predicted and how it is judged: flags first, then the dataset's card, then the target's values.
 
     What a card says of the target holds only while its target is the one predicted. Rows without a target are left
-    out; those of ``test`` come last. Every decision that nobody asked for leaves a note that says how to overrule it.
+    out, as are those beyond ``cap``; those of ``test`` come last. Every decision that nobody asked for leaves a note
+    that says how to overrule it.
 
     Raises:
         RequestError: a name or a combination of names does not fit the data.
@@ -92,7 +108,7 @@ def make_task(
     """
     name = _target_name(dataset, target)
     card = dataset if name == dataset.target else replace(dataset, task=None, metric=None, positive_class=None)
-    group, time = _division(dataset, name, group, time)
+    division = read_division(dataset, name, group=group, time=time, gap=gap, splits=splits)
     train = read_target(dataset, name)
     if len(train.rows) < MIN_ROWS:
         got = len(train.rows)
@@ -106,12 +122,24 @@ def make_task(
     given = read_target(test, name, like=train) if test is not None else None
     classes, class_notes = _classes(train, kind, positive_class, card.positive_class)
     parts = [train] if given is None else [train, given]
-    y = np.concatenate([_y(part, kind, pl.Series(classes, dtype=train.values.dtype)) for part in parts])
-    chosen.check_target(y)
-    chosen.probe(y[: len(train.rows)], kind, classes)
-    schema = _schema(dataset, [column for column in (name, group, time) if column])
-    coerced = [schema.coerce(part.rows.select(c for c in part.rows.columns if c in schema.names)) for part in parts]
+    labels = pl.Series(classes, dtype=train.values.dtype)
+    ys = [_y(part, kind, labels) for part in parts]
+    for y in ys:
+        chosen.check_target(y)
+    chosen.probe(ys[0], kind, classes)
+    schema = _schema(dataset, [name, *division.columns])
+    groups, time_of = (read(train.table, train.rows) for read in (division.groups, division.moments))
+    divided = None if division.given is None else narrowed(division.given, train.rows)
+    kept = _kept(kind, ys, groups, time_of, divided, cap)
+    coerced = [schema.coerce(_features(part, schema, part.rows[rows])) for part, rows in zip(parts, kept, strict=True)]
+    y = np.concatenate([values[rows] for values, rows in zip(ys, kept, strict=True)])
+    n_train = len(kept[0])
+    distance, told = division.distance(dataset.frame)
     large = (_large_note(y),) if kind == "regression" and np.abs(y).max() > 1e30 else ()
+
+    def with_test(array: Array) -> Array:
+        return _read_only(np.concatenate([array[kept[0]], np.full(len(y) - n_train, -1)]))
+
     return Task(
         kind=kind,
         kind_why=why,
@@ -121,16 +149,22 @@ def make_task(
         schema=schema,
         y=_read_only(y),
         classes=classes,
-        groups=_codes(parts, group, ordered=False),
-        time=_codes(parts, time, ordered=True),
-        given_test=_read_only(np.arange(len(train.rows), len(y))),
+        groups=None if groups is None else with_test(groups),
+        time=None if time_of is None else with_test(time_of),
+        gap=distance,
+        gap_told=told,
+        given=None if divided is None else narrowed(divided, kept[0]),
+        given_asked=splits is not None,
+        given_test=_read_only(np.arange(n_train, len(y))),
+        rows=with_test(train.rows),
         notes=(
             *(note for part in parts for note in part.notes),
             *class_notes,
             *class_note(train, kind),
             *large,
-            *kind_notes([c for c in dataset.columns if c.name not in (name, group, time)]),
-            *_division_notes(group, time),
+            *kind_notes([c for c in dataset.columns if c.name not in (name, *division.columns)]),
+            *division.notes,
+            *_cap_notes(ys, kept),
             *dict.fromkeys(note for _, notes in coerced for note in notes),
         ),
     )
@@ -142,67 +176,55 @@ def _read_only(array: Array) -> Array:
     return array
 
 
-def _require_column(dataset: Dataset, name: str, flag: str) -> None:
-    """Check that a column named by a flag or a card exists."""
-    names = dataset.frame.columns
-    if name in dataset.dropped:
-        raise RequestError(f"--drop must leave the column of {flag} in, got {name!r} for both. Leave one of them out.")
-    if name not in names:
-        shown = columns_shown(names)
-        raise RequestError(f"{flag} must name a column, got {name!r}.{nearest(name, names)} The columns are: {shown}.")
-
-
 def _target_name(dataset: Dataset, target: str | None) -> str:
     """The column to predict."""
     name = target or dataset.target
     if name is None:
         shown = columns_shown(dataset.frame.columns)
         raise RequestError(f"--target must name the column to predict, as no card does. The columns are: {shown}.")
-    _require_column(dataset, name, "--target")
+    require_column(dataset, name, "--target")
     return name
 
 
-def _division(dataset: Dataset, target: str, group: str | None, time: str | None) -> tuple[str | None, str | None]:
-    """Group and time column to divide rows by, of which there is at most one; a flag sets the card's aside."""
-    if group is None and time is None:
-        group, time = dataset.group, dataset.time
-    if group and time:
-        raise RequestError(
-            f"rows are divided by a group or by time, got group {group!r} and time {time!r}. Choose one with --group "
-            "or --time."
-        )
-    for flag, name in (("--group", group), ("--time", time)):
-        if name:
-            _require_column(dataset, name, flag)
-        if name == target:
-            raise RequestError(f"{flag} must name another column than the target, got {name!r} for both.")
-    return group, time
+def _kept(
+    kind: TaskKind,
+    ys: Sequence[Array],
+    groups: Array | None,
+    time: Array | None,
+    divided: GivenSplits | None,
+    cap: Cap | None,
+) -> list[Array]:
+    """Number the rows that are used, of the table and of a test file."""
+    train, *given = ys
+    if cap is None:
+        return [np.arange(len(y)) for y in ys]
+    if divided is not None and divided.test is not None and divided.test.any():
+        parts = [np.flatnonzero(mask) for mask in (~divided.test, divided.test)]
+        limits = (cap.rows, cap.given)
+        used = [
+            rows[sample_rows(kind, train[rows], None, None, most)] for rows, most in zip(parts, limits, strict=True)
+        ]
+        first = np.sort(np.concatenate(used))
+    else:
+        most = cap.rows if given or (divided is not None and len(divided.roles)) else cap.rows + cap.sealed
+        first = sample_rows(kind, train, groups, time, most)
+    return [first, *(sample_rows(kind, y, None, None, cap.given) for y in given)]
 
 
-def _division_notes(group: str | None, time: str | None) -> tuple[str, ...]:
-    """Say that the column rows are divided by is no feature."""
-    if group:
-        return (f"column {group!r} tells the groups apart that stay together in a split; it is not used as a feature.",)
-    if time:
-        return (f"column {time!r} orders the rows for splits; it is not used as a feature.",)
-    return ()
+def _features(part: Target, schema: Schema, rows: Array) -> pl.DataFrame:
+    """Pick features and rows of a table, which is not copied when all rows are used."""
+    names = set(schema.names)
+    frame = part.table.select(name for name in part.table.columns if name in names)
+    return frame if len(rows) == frame.height else frame[rows]
 
 
-def _codes(parts: Sequence[Target], name: str | None, *, ordered: bool) -> Array | None:
-    """Number the values of the group or time column; -1 in test rows that lack them, which no split ever divides."""
-    if name is None:
-        return None
-    series = parts[0].rows[name]
-    if ordered and not (series.dtype.is_numeric() or series.dtype.is_temporal()):
-        raise DataError(f"--time must name a column of numbers or dates, but {name!r} holds text: {series[0]!r:.40}.")
-    if missing := series.null_count():
-        flag = "--time" if ordered else "--group"
-        raise DataError(
-            f"{flag} column {name!r} must be known in every row, but {missing} rows lack it. Fill these in."
-        )
-    codes = series.rank("dense").to_numpy().astype(np.int64)
-    unknown = np.full(sum(len(part.rows) for part in parts[1:]), -1)
-    return _read_only(np.concatenate([codes, unknown]))
+def _cap_notes(ys: Sequence[Array], kept: Sequence[Array]) -> tuple[str, ...]:
+    """Say how many rows are used, where not all are."""
+    return tuple(
+        f"{len(rows):,} of {len(y):,} rows of {where} are used, drawn as folds are; --max-rows sets another limit."
+        for where, y, rows in zip(("the table", "--test"), ys, kept, strict=False)
+        if len(rows) < len(y)
+    )
 
 
 def _schema(dataset: Dataset, leave_out: list[str]) -> Schema:
@@ -224,11 +246,11 @@ def _classes(
     if kind != "binary":
         if asked is not None:
             raise RequestError(f"--positive-class is for binary tasks; this one is {kind}. Leave --positive-class out.")
-        return train.labels if kind == "multiclass" else (), ()
+        return tuple(train.labels) if kind == "multiclass" else (), ()
     wanted = asked if asked is not None else by_card
     if wanted is None:
         others = " and ".join(repr(label) for label in train.labels)
-        return train.labels, (
+        return tuple(train.labels), (
             f"{train.labels[1]!r} is the positive class, as the second of {others}; --positive-class overrules this.",
         )
     hits = [label for label in train.labels if str(label) == wanted]
@@ -250,8 +272,9 @@ def _y(part: Target, kind: TaskKind, classes: pl.Series) -> Array:
     """
     if kind == "regression":
         return part.values.to_numpy().astype(np.float64)
-    numbers = pl.Series(range(len(classes)))
-    codes = part.spelled.replace_strict(classes.cast(pl.String), numbers, default=None, return_dtype=pl.Int64)
+    alike = part.values.dtype == classes.dtype
+    values, known = (part.values, classes) if alike else (part.spelled, classes.cast(pl.String))
+    codes = values.replace_strict(known, pl.Series(range(len(classes))), default=None, return_dtype=pl.Int64)
     if codes.null_count():
         unseen = sorted(part.spelled.filter(codes.is_null()).unique())
         raise DataError(

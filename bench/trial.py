@@ -219,6 +219,7 @@ def _training_parts(
         np.arange(len(train)),
         groups=None if task.groups is None else task.groups[train],
         time=None if task.time is None else task.time[train],
+        gap=task.gap,
         seed=seed_for(problem.seed, "holdout", fold),
     )
     if len(stop_rows) == 0:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.cap import make_cap
 from bench.dataset import FRAME, Dataset, load_dataset
 from bench.errors import DataError, RequestError, choices, nearest
 from bench.journal import read_past
@@ -72,8 +73,8 @@ def _problem(folder: Path) -> Problem:
     spec: RunSpec = make_spec(**read_config(folder / "spec.yaml"))
     dataset = _data(folder, spec)
     test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
-    asked = {name: getattr(spec, name) for name in ("target", "metric", "task", "positive_class", "group", "time")}
-    task = make_task(dataset, test=test, **asked)
+    cap = make_cap(dataset.frame.width, max_rows=spec.max_rows, test_size=spec.test_size)
+    task = make_task(dataset, test=test, cap=cap, **spec.of_task)
     splits = load_splits(folder / "splits.npz")
     return make_problem(
         task.sealed(splits.test), splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=folder

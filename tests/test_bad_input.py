@@ -285,7 +285,6 @@ CASES = {
     ),
     "absent group": (rows(), RUN + " --group colur", r"--group must name a column, got 'colur'. Did you mean 'colour'"),
     "absent time": (rows(), RUN + " --time wehn", r"--time must name a column, got 'wehn'. The columns are: a, b"),
-    "group and time": (rows(), RUN + " --group colour --time a", r"--group and --time cannot be combined"),
     "text for time": (
         rows(),
         RUN + " --time colour",

@@ -2,12 +2,15 @@
 
 import threading
 import time
+from dataclasses import replace
 
+import polars as pl
 import pytest
 from conftest import table
 
 from bench.dataset import load_dataset
 from bench.errors import StoreError
+from bench.given_splits import from_names
 from bench.journal import Journal
 from bench.resources import Machine
 from bench.session import DONE, Clock, kind_of_test, machine_notes, open_session, run_folder, seal_test
@@ -180,3 +183,15 @@ def test_limits_are_told_with_the_options_that_overrule_them(asked, sentence):
         Machine(cpus=3, memory_bytes=1, gpus=0, cpus_why="CPU affinity"), make_spec(dataset="d", **asked)
     )
     assert notes[:2] == ("3 CPUs (CPU affinity), one a fit; --cpus sets fewer.", sentence)
+
+
+def test_what_given_splits_hold_is_part_of_the_identity(dataset, task, tmp_path):
+    def folder(names):
+        made = replace(task, given=from_names(pl.Series(names * 40), "file 'folds.csv'"))
+        spec = make_spec(dataset="frame", splits="folds.csv")
+        with open_session(spec, dataset, None, made, threading.Event(), Clock()) as session:
+            return session.folder.name
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert folder(["a", "b", "b"]) == folder(["a", "b", "b"]) != folder(["a", "a", "b"])

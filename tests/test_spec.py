@@ -40,7 +40,7 @@ def test_what_is_no_duration_is_refused(text):
 
 def test_defaults():
     spec = make_spec(dataset="adult")
-    assert (spec.budget, spec.trials, spec.test_size, spec.families) == (DEFAULT_BUDGET_SECONDS, None, 0.2, ())
+    assert (spec.budget, spec.trials, spec.test_size, spec.families) == (DEFAULT_BUDGET_SECONDS, None, None, ())
     assert make_spec(dataset="adult", trials=5).budget is None
     assert make_spec(dataset="adult", metric=None, trials=None) == spec
 
@@ -52,7 +52,10 @@ def test_defaults():
         ({"dataset": ""}, "a dataset is needed"),
         ({"dataset": "d", "budgte": 3}, "'budgte' is not a setting of a run. Did you mean 'budget'?"),
         ({"dataset": "d", "budget": "1m", "trials": 3}, "--budget and --trials exclude each other"),
-        ({"dataset": "d", "group": "a", "time": "b"}, "--group and --time cannot be combined yet"),
+        ({"dataset": "d", "splits": "a", "group": "b"}, "so --group has no meaning beside it"),
+        ({"dataset": "d", "splits": "a", "time": "b"}, "so --time has no meaning beside it"),
+        ({"dataset": "d", "splits": "a", "gap": 2}, "so --gap has no meaning beside it"),
+        ({"dataset": "d", "splits": "a", "test_size": 0.3}, "--splits says how rows are divided, so --test-size has"),
         ({"dataset": "d", "test": "t.csv", "test_size": 0.3}, "so --test-size has no meaning beside it"),
         ({"dataset": "d", "test": "t.csv", "test_size": 0.0}, "so --test-size has no meaning beside it"),
         ({"dataset": "d", "trials": 0}, "--trials must be a whole number of at least 1, got 0."),
@@ -87,9 +90,10 @@ def test_names_are_text_joined_by_commas_or_lists(given):
     assert make_spec(dataset="d", families=given).families == ("knn", "linear")
 
 
-def test_text_and_group_alone_are_fine():
+def test_text_group_and_time_are_fine():
     assert make_spec(dataset="d", test="t.csv").test == "t.csv"
-    assert make_spec(dataset="d", group="g").group == "g"
+    spec = make_spec(dataset="d", group="g", time="t", gap=7)
+    assert (spec.group, spec.time, spec.gap) == ("g", "t", 7)
 
 
 # --- identity -----------------------------------------------------------------------------------------------------
@@ -186,7 +190,7 @@ def test_a_request_comes_back_from_its_file(tmp_path_factory, content, end, test
 
 def test_a_file_is_plain_to_read():
     assert make_spec(dataset="adult", families="knn", budget="5m").to_yaml() == (
-        "dataset: adult\nbudget: 300s\nfamilies:\n- knn\ntest_size: 0.2\n"
+        "dataset: adult\nbudget: 300s\nfamilies:\n- knn\n"
         "bad_lines: error\noffline: false\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
     )
 

@@ -4,15 +4,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 
-from bench.dataset import Schema
-from bench.deal import deal_groups, take_latest
+from bench.dataset import Schema, load_dataset
+from bench.deal import deal_groups
 from bench.errors import DataError, RequestError, StoreError
+from bench.given_splits import from_names
 from bench.metric import Array, TaskKind, default_metric
-from bench.split import Splits, holdout, load_splits, make_splits, save_splits
-from bench.task import Task
+from bench.sources.base import GivenSplits
+from bench.split import Splits, load_splits, make_splits, save_splits
+from bench.task import Task, make_task
 
 
 def make(y: object, kind: TaskKind = "binary", groups: object = None, time: object = None, n_test: int = 0) -> Task:
@@ -33,8 +36,10 @@ def make(y: object, kind: TaskKind = "binary", groups: object = None, time: obje
     )
 
 
-def split(task: Task, test_size: float = 0.2, folds: int | None = None, seed: int = 0) -> Splits:
-    return make_splits(task, test_size=test_size, folds=folds, seed=seed)
+def split(
+    task: Task, test_size: float | None = 0.2, folds: int | None = None, seed: int = 0, repeats: int | None = None
+) -> Splits:
+    return make_splits(task, test_size=test_size, folds=folds, seed=seed, repeats=repeats)
 
 
 def balanced(n: int, classes: int = 2) -> Array:
@@ -54,7 +59,7 @@ def classifications(draw: st.DrawFn) -> Task:
 
 
 @settings(max_examples=60, deadline=None)
-@given(classifications(), st.floats(0, 0.4), st.one_of(st.none(), st.integers(2, 8)), st.integers(0, 2**31))
+@drawn(classifications(), st.floats(0, 0.4), st.one_of(st.none(), st.integers(2, 8)), st.integers(0, 2**31))
 def test_stratified_folds_partition_and_balance(task: Task, test_size: float, folds: int | None, seed: int) -> None:
     splits = split(task, test_size, folds, seed)
     rows = development(task, splits)
@@ -74,7 +79,7 @@ def test_stratified_folds_partition_and_balance(task: Task, test_size: float, fo
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(30, 400), st.integers(4, 25), st.integers(0, 2**31), st.booleans())
+@drawn(st.integers(30, 400), st.integers(4, 25), st.integers(0, 2**31), st.booleans())
 def test_groups_never_straddle(n: int, n_groups: int, seed: int, regression: bool) -> None:
     rng = np.random.default_rng(seed)
     groups = rng.permutation(np.concatenate([np.arange(n_groups), rng.integers(0, n_groups, n - n_groups)]))
@@ -83,7 +88,7 @@ def test_groups_never_straddle(n: int, n_groups: int, seed: int, regression: boo
         splits = split(task, 0.2, None, seed)
     except DataError:
         return
-    assert splits.strategy == "group"
+    assert splits.strategy == "stratified-group"
     sealed = set(groups[splits.test])
     for fold in splits.folds:
         assert not set(groups[fold.train]) & set(groups[fold.valid])
@@ -94,7 +99,7 @@ def test_groups_never_straddle(n: int, n_groups: int, seed: int, regression: boo
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(40, 300), st.integers(6, 300), st.integers(2, 6), st.integers(0, 2**31))
+@drawn(st.integers(40, 300), st.integers(6, 300), st.integers(2, 6), st.integers(0, 2**31))
 def test_nothing_is_learned_from_the_future(n: int, moments: int, folds: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     time = rng.integers(0, moments, n)
@@ -158,7 +163,8 @@ def test_rows_decide_folds_and_repeats(n: int, folds: int | None, expected: int,
     splits = split(make(balanced(n)), 0.0, folds)
     assert len(splits.folds) == expected * repeats
     assert {fold.repeat for fold in splits.folds} == set(range(repeats))
-    assert bool(splits.notes) == (repeats > 1)
+    assert any("--folds sets another number" in note for note in splits.notes) == (folds is None)
+    assert any("--repeats sets how many" in note for note in splits.notes) == (repeats > 1)
 
 
 def test_repeats_shuffle_anew() -> None:
@@ -195,13 +201,12 @@ def test_classes_rarer_than_the_folds_are_only_learned_from() -> None:
     y = np.array([0] * 300 + [1] * 300 + [2] * 3)
     splits = split(make(y, "multiclass"), 0.0)
     assert all((y[fold.train] == 2).sum() == 3 for fold in splits.folds)
-    assert splits.notes == (
-        "3 rows stay in training and are never scored, as their class cannot be spread over 5 folds: 'c'.",
-    )
+    told = "3 rows stay in training and are never scored, as their class cannot be spread over 5 folds: 'c'."
+    assert told in splits.notes
 
 
 def test_a_rare_second_class_lowers_the_number_of_folds() -> None:
-    splits = split(make([0] * 600 + [1] * 3), 0.0)
+    splits = split(make([0] * 600 + [1] * 3), 0.0, repeats=1)
     assert len(splits.folds) == 3
     assert "3 folds instead of 5, since there are only 3 rows of the second most frequent class" in splits.notes[0]
 
@@ -311,40 +316,217 @@ def test_summary_counts_rows() -> None:
     assert summary["folds"][0] == {"train": 640, "valid": 160, "repeat": 0}
 
 
-@settings(max_examples=60, deadline=None)
-@given(classifications(), st.integers(0, 2**31))
-def test_holdout_keeps_every_class_to_fit_on(task: Task, seed: int) -> None:
-    rows = np.arange(0, task.n_rows, 2)
-    fit, stop = holdout(task.kind, task.y, rows, None, None, seed)
-    assert sorted([*fit, *stop]) == rows.tolist()
-    assert set(task.y[fit]) == set(task.y[rows])
-    again = holdout(task.kind, task.y, rows, None, None, seed)
-    np.testing.assert_array_equal(stop, again[1])
+# --- time with a gap, and groups in time ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "share"), [(100, 0.2), (2000, 0.2), (4000, 0.125), (40_000, 0.1)])
-def test_holdout_share(n: int, share: float) -> None:
-    _, stop = holdout("binary", balanced(n), np.arange(n), None, None, 0)
-    assert len(stop) == pytest.approx(share * n, abs=1)
+@st.composite
+def in_time(draw: st.DrawFn) -> Task:
+    """Rows at moments, some in groups that last, with classes or values, and a gap."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**31)))
+    n, moments = draw(st.integers(60, 300)), draw(st.integers(12, 200))
+    time = rng.integers(0, moments, n)
+    lasting = draw(st.floats(0, 1))
+    groups = np.where(rng.random(n) < lasting, rng.integers(0, 12, n), 1000 + time // 3)
+    kind = draw(st.sampled_from(["regression", "binary"]))
+    y = rng.normal(size=n) if kind == "regression" else rng.integers(0, 2, n)
+    made = make(y, kind, groups if draw(st.booleans()) else None, time)
+    return replace(made, gap=draw(st.sampled_from([0.0, 1.0, moments / 12])))
 
 
-def test_holdout_keeps_groups_together() -> None:
-    groups = np.arange(1000) // 10
-    fit, stop = holdout("binary", balanced(1000), np.arange(1000), groups, None, 0)
-    assert len(stop) == pytest.approx(200, abs=20)
-    assert not set(groups[fit]) & set(groups[stop])
+@settings(max_examples=100, deadline=None)
+@drawn(in_time(), st.sampled_from([0.0, 0.2]), st.integers(2, 6), st.integers(0, 2**31))
+def test_no_future_no_gap_and_no_group_on_both_sides(task: Task, test_size: float, folds: int, seed: int) -> None:
+    try:
+        splits = split(task, test_size, folds, seed)
+    except DataError:
+        return
+    assert task.time is not None
+    parts = [(fold.train, fold.valid) for fold in splits.folds]
+    assert 1 <= len(parts) <= folds
+    if len(splits.test):
+        parts.append((np.concatenate([rows for part in parts for rows in part]), splits.test))
+    for early, late in parts:
+        assert len(early)
+        assert len(late)
+        distance = task.time[late].min() - task.time[early].max()
+        assert distance > 0
+        assert distance >= task.gap
+        if task.groups is not None:
+            assert not set(task.groups[early]) & set(task.groups[late])
+    scored = np.concatenate([fold.valid for fold in splits.folds])
+    assert len(scored) == len(set(scored.tolist()))
+    if task.kind != "regression":
+        for fold in splits.folds:
+            assert set(task.y[fold.train]) == {0, 1}
+            assert set(task.y[fold.valid]) == {0, 1}
 
 
-def test_holdout_takes_the_latest_and_leaves_each_class_a_row() -> None:
-    time = np.random.default_rng(0).permutation(1000)
-    y = (time >= 990).astype(int)
-    fit, stop = holdout("regression", y * 1.0, np.arange(1000), None, time, 0)
-    assert len(stop) == 200
-    assert time[fit].max() < time[stop].min()
-    fit, stop = holdout("binary", y, np.arange(1000), None, time, 0)
-    assert set(y[fit]) == {0, 1}
-    assert len(stop) == 190
+def test_a_gap_is_kept_and_told() -> None:
+    task = replace(make(np.arange(120.0), "regression", time=np.arange(120)), gap=7.0, gap_told="7 days")
+    splits = split(task, 0.25, 4)
+    assert (splits.strategy, splits.gap) == ("time", "7 days")
+    assert splits.test.tolist() == list(range(90, 120))
+    assert [(fold.train.max(), fold.valid.min()) for fold in splits.folds] == [(15, 22), (31, 38), (46, 53), (62, 69)]
+    assert splits.folds[-1].valid.max() == 83
+    assert "6 of 120 rows are neither sealed nor learned from" in splits.notes[0]
+    assert "of the rows before those that are scored are not learned from, as they lie in the gap" in splits.notes[-1]
 
 
-def test_take_latest_of_one_moment_takes_nothing() -> None:
-    assert not take_latest(np.zeros(10), 0.5).any()
+@pytest.mark.parametrize("test_size", [0.0, 0.2])
+def test_a_gap_as_long_as_all_time_is_refused(test_size: float) -> None:
+    task = replace(make(np.arange(120.0), "regression", time=np.arange(120)), gap=119.5, gap_told="119.5")
+    with pytest.raises(DataError, match=r"119.5 have passed.*Lower --test-size or --gap|at least 10 rows must be left"):
+        split(task, test_size)
+
+
+def test_groups_that_last_are_scored_in_turn() -> None:
+    groups, time = np.arange(600) % 20, np.arange(600) // 20
+    splits = split(make(balanced(600), groups=groups, time=time), 0.0, 4)
+    assert splits.strategy == "group-time"
+    scored = [set(groups[fold.valid]) for fold in splits.folds]
+    assert sorted(group for part in scored for group in part) == list(range(20))
+    assert "not learned from, as their group is scored" in splits.notes[-1]
+
+
+def test_groups_that_do_not_last_cost_nothing() -> None:
+    groups, time = np.arange(600) // 20, np.arange(600) // 20
+    splits = split(make(balanced(600), groups=groups, time=time), 0.2, 4)
+    used = [len(fold.train) + len(fold.valid) for fold in splits.folds]
+    assert used[-1] + len(splits.test) == 600
+
+
+def test_blocks_of_one_class_become_fewer() -> None:
+    y = np.array([0, 1] * 30 + [0] * 30 + [1, 0] * 5)
+    splits = split(make(y, time=np.arange(100)), 0.0, 5)
+    assert all(set(y[fold.valid]) == {0, 1} for fold in splits.folds)
+    assert len(splits.folds) < 5
+    assert "since the time column leaves no more places to cut" in splits.notes[0]
+
+
+# --- repeats --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rare", "rows", "repeats"), [(20, 1000, 3), (50, 1000, 2), (60, 1000, 1), (20, 20_001, 1), (20, 300, 3)]
+)
+def test_few_rows_of_the_rarer_class_are_dealt_again(rare: int, rows: int, repeats: int) -> None:
+    splits = split(make([1] * rare + [0] * (rows - rare)), 0.0)
+    assert {fold.repeat for fold in splits.folds} == set(range(repeats))
+
+
+def test_repeats_are_dealt_as_asked() -> None:
+    splits = split(make(balanced(1000)), 0.2, 3, repeats=4)
+    assert [fold.repeat for fold in splits.folds] == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    assert len(split(make(balanced(100)), 0.2, 3, repeats=1).folds) == 3
+
+
+def test_time_cannot_be_repeated() -> None:
+    with pytest.raises(RequestError, match="--repeats deals folds anew, which time does not allow"):
+        split(make(balanced(100), time=np.arange(100)), repeats=2)
+
+
+# --- how much is sealed ---------------------------------------------------------------------------------------------
+
+
+def test_a_fifth_is_sealed_but_no_more_than_is_needed() -> None:
+    assert len(split(make(balanced(1000)), None).test) == 200
+    large = split(make(balanced(800_000)), None)
+    assert len(large.test) == 100_000
+    assert large.notes[0] == "100,000 rows are enough for a test set; --test-size sets another share."
+    assert len(split(make(balanced(800_000)), 0.2).test) == 160_000
+
+
+# --- splits that were given -----------------------------------------------------------------------------------------
+
+
+def given(names: list[str], origin: str = "column 'part'") -> GivenSplits:
+    return from_names(pl.Series(names), origin)
+
+
+def with_given(names: list[str], *, asked: bool = True, y: object = None, n_test: int = 0) -> Task:
+    task = make(balanced(len(names)) if y is None else y, n_test=n_test)
+    return replace(task, given=given(names), given_asked=asked)
+
+
+def test_given_folds_are_used_as_they_are() -> None:
+    splits = split(with_given(["a", "a", "b", "b", "c", "c", "-1", "-1", "test", "test"] * 5), None)
+    assert (splits.strategy, splits.origin) == ("predefined", "column 'part'")
+    assert [fold.valid.tolist()[:2] for fold in splits.folds] == [[0, 1], [2, 3], [4, 5]]
+    assert splits.folds[0].train.tolist()[:6] == [2, 3, 4, 5, 6, 7]
+    assert splits.test.tolist()[:4] == [8, 9, 18, 19]
+
+
+def test_a_given_hold_out_is_one_fold() -> None:
+    splits = split(with_given((["train"] * 6 + ["valid"] * 2 + ["test"] * 2) * 5), None)
+    assert len(splits.folds) == 1
+    assert splits.folds[0].valid.tolist()[:3] == [6, 7, 16]
+    assert len(splits.test) == 10
+
+
+def test_folds_are_dealt_among_what_a_given_test_leaves() -> None:
+    splits = split(with_given((["train"] * 8 + ["test"] * 2) * 10), None, 4)
+    assert (splits.strategy, splits.origin, len(splits.test)) == ("stratified", "column 'part'", 20)
+    assert {len(fold.valid) for fold in splits.folds} == {20}
+
+
+FOLDED = ["a", "a", "b", "b"] * 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "flag"),
+    [({"test_size": 0.2}, "--test-size"), ({"folds": 3}, "--folds"), ({"repeats": 2}, "--repeats")],
+)
+def test_options_go_before_the_splits_of_a_source_and_contradict_those_asked_for(asked: dict, flag: str) -> None:
+    asked = {"test_size": None} | asked
+    splits = split(with_given(FOLDED, asked=False), **asked)
+    assert (splits.strategy, splits.origin) == ("stratified", "")
+    assert splits.notes[0] == f"the splits of column 'part' are set aside, as {flag} is given."
+    with pytest.raises(RequestError, match=f"column 'part' says already what {flag} asks for. Leave one of them out"):
+        split(with_given(FOLDED), **asked)
+
+
+def test_a_test_file_stands_beside_given_folds_but_not_beside_a_given_test() -> None:
+    task = make(balanced(50), n_test=10)
+    splits = split(replace(task, given=given(FOLDED), given_asked=True), None)
+    assert splits.test.tolist() == list(range(40, 50))
+    assert len(splits.folds) == 2
+    with pytest.raises(RequestError, match="says already what --test asks for"):
+        split(replace(task, given=given([*FOLDED[:36], *["test"] * 4]), given_asked=True), None)
+
+
+@pytest.mark.parametrize(
+    ("y", "part"), [([0, 1, 0, 0, 0, 1], "score"), ([0, 0, 0, 1, 0, 1], "score"), ([0, 1, 0, 1, 0, 1], "")]
+)
+def test_given_folds_must_tell_classes_apart(y: list[int], part: str) -> None:
+    task = with_given(["a", "a", "b", "b", "c", "c"] * 5, y=y * 5)
+    if not part:
+        assert len(split(task, None).folds) == 3
+        return
+    with pytest.raises(DataError, match=rf"of column 'part' must {part} rows of two classes at least"):
+        split(task, None)
+
+
+# --- the same, however rows are stored ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "target"),
+    [({}, "y"), ({"group": "who"}, "y"), ({"time": "when", "gap": 2}, "x"), ({"group": "who", "time": "when"}, "y")],
+)
+def test_storage_does_not_matter(tmp_path: Path, asked: dict, target: str) -> None:
+    rng = np.random.default_rng(0)
+    days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 1) + pl.duration(days=299), eager=True)
+    frame = pl.DataFrame(
+        {
+            "x": rng.normal(size=300),
+            "who": [f"unit {i % 37}" for i in range(300)],
+            "when": days,
+            "y": rng.choice(["no", "yes"], 300),
+        }
+    )
+    frame.write_parquet(tmp_path / "t.parquet", row_group_size=70)
+    frame.write_csv(tmp_path / "t.csv")
+    chunked = pl.concat([frame[:100], frame[100:101], frame[101:]], rechunk=False)
+    stored = (frame, chunked, frame.to_pandas(), str(tmp_path / "t.parquet"), str(tmp_path / "t.csv"))
+    prints = {split(make_task(load_dataset(data), target=target, **asked)).fingerprint for data in stored}
+    assert len(prints) == 1

@@ -27,7 +27,10 @@ def run(
     families: Annotated[Text, typer.Option(help="Families to use (a,b), or to leave out (-c).")] = None,
     folds: Annotated[int | None, typer.Option(help="Cross-validation folds. [default: from the rows]")] = None,
     test_size: Annotated[
-        float | None, typer.Option(help="Share of rows sealed as test set; 0 learns from all. [default: 0.2]")
+        float | None,
+        typer.Option(
+            help="Share of rows sealed as test set; 0 learns from all. [default: 0.2, of 100,000 rows at most]"
+        ),
     ] = None,
     test: Annotated[Text, typer.Option(help="File that is the test set.")] = None,
     group: Annotated[Text, typer.Option(help="Column whose groups are never split.")] = None,
@@ -67,7 +70,7 @@ def run(
     from bench.cli.tools import process_seconds
     from bench.secrets import redacted
     from bench.session import Clock
-    from bench.spec import FIELDS, make_spec, read_config
+    from bench.spec import BESIDE_SPLITS, FIELDS, make_spec, read_config
     from bench.start import execute
 
     given = {name: value for name, value in context.params.items() if name in FIELDS and value not in (None, [])}
@@ -75,7 +78,7 @@ def run(
     switches = {name: context.params[name] or asked.pop(name, False) for name in _SWITCHES}
     if switches["no_track"]:
         given["track"] = False
-    for excluded in ({"budget", "trials"}, {"test", "test_size"}):
+    for excluded in ({"budget", "trials"}, {"test", "test_size"}, *({"splits", name} for name in BESIDE_SPLITS)):
         if given.keys() & excluded:
             asked = {name: value for name, value in asked.items() if name not in excluded}
     spec = make_spec(**(asked | given))

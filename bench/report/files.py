@@ -122,6 +122,8 @@ class SplitCard:
     """How rows were divided."""
 
     strategy: str
+    gap: str
+    origin: str
     test_rows: int | None
     folds: tuple[FoldSizes, ...]
     fingerprint: str
@@ -237,6 +239,8 @@ def _finding(entry: Document) -> Finding:
 def _split_card(content: Document) -> SplitCard:
     return SplitCard(
         strategy=read.text(content.get("strategy")),
+        gap=read.text(content.get("gap")),
+        origin=read.text(content.get("origin")),
         test_rows=read.count(content.get("test_rows")),
         folds=tuple(
             FoldSizes(

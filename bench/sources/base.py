@@ -34,12 +34,19 @@ class ReadOptions:
 class GivenSplits:
     """Folds that come with the data: ``roles`` int8 [n_folds, n_rows] is 1 to learn from, 2 to score, 0 for neither.
 
-    ``repeats`` [n_folds] says which repeat a fold belongs to, ``origin`` where the folds come from.
+    ``repeats`` [n_folds] says which repeat a fold belongs to, ``origin`` where the folds come from. ``test`` [n_rows]
+    masks the rows of a sealed test; a source that has none leaves it out, and what a lone fold scores is then sealed.
     """
 
     roles: npt.NDArray[np.int8]
     repeats: npt.NDArray[np.int64]
     origin: str
+    test: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def content(self) -> list[bytes]:
+        """All that decides which row is what, for hashing."""
+        return [array.tobytes() for array in (self.roles, self.repeats, self.test) if array is not None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

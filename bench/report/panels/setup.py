@@ -21,6 +21,10 @@ def split_sentence(card: SplitCard) -> str:
     text = f"{plural(len(card.folds), f'{card.strategy} fold'.strip())}"
     if repeats > 1:
         text += f" in {repeats} repeats"
+    if card.gap:
+        text += f", each {card.gap} after what it learns from"
+    if card.origin:
+        text += f", as {card.origin} says"
     if card.folds:
         text += (
             f"; a fold learns from {count_text(median(fold.train for fold in card.folds))} rows and is scored on "
