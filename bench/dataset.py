@@ -22,6 +22,7 @@ from bench.identity import file_digest
 from bench.kinds import ASKED, USABLE, Column, Kind, infer_column
 from bench.readings import READABLE_SHARE, Reading
 from bench.schema import Schema
+from bench.secrets import redacted
 from bench.sources import read_source, scheme_of
 from bench.sources.base import GivenSplits, Raw, ReadOptions
 from bench.sources.builtin import read_builtin
@@ -149,7 +150,7 @@ def _read(reference: Any, options: ReadOptions, cache: Path | None) -> tuple[str
         return card.name, _from_card(card, options, cache)
     if scheme_of(text):
         raw = read_source(text, options)
-        return raw.card.name if raw.card else _short_name(raw.source), raw
+        return raw.card.name if raw.card else raw.name or _short_name(raw.source), raw
     if not _is_path(text):
         raise unknown_dataset(text)
     frame, notes = read_file(text, options)
@@ -166,7 +167,7 @@ def _short_name(source: str) -> str:
 def to_frame(
     rows: "str | os.PathLike[str] | Frame", options: ReadOptions | None = None
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Read rows to predict: files or a frame, however few; `Schema.coerce` reads their values as in training.
+    """Read rows to predict: files, an address or a frame, however few; `Schema.coerce` reads values as in training.
 
     Returns:
         The rows, and sentences on what was assumed while they were read.
@@ -176,11 +177,18 @@ def to_frame(
         DataError: the file cannot be read.
     """
     options = options or ReadOptions()
-    read = read_file(os.fspath(rows), options) if isinstance(rows, (str, os.PathLike)) else from_frame(rows)
+    read = _read_rows(rows, options)
     if read is None:
         raise RequestError(f"rows must come as a file or a frame; got {type(rows).__name__}. Frames are {FRAMES}.")
     frame, notes = without_spelled(read[0], options.null)
     return with_names(frame)[0], read[1] + notes
+
+
+def _read_rows(rows: Any, options: ReadOptions) -> tuple[pl.DataFrame, tuple[str, ...]] | None:
+    if isinstance(rows, str) and scheme_of(rows):
+        raw = read_source(rows, options)
+        return raw.frame, raw.notes
+    return read_file(os.fspath(rows), options) if isinstance(rows, (str, os.PathLike)) else from_frame(rows)
 
 
 def fetch(name: str, file: Path, *, cache: Path | None = None) -> Path:
@@ -311,7 +319,7 @@ def _dataset(
         _check_asked(normal.frame, columns, asked)
     return Dataset(
         name=name,
-        source=raw.source,
+        source=redacted(raw.source),
         frame=normal.frame,
         columns=columns,
         fingerprint=fingerprint(normal.frame),

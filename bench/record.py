@@ -20,6 +20,7 @@ from bench.predictor import Predictor
 from bench.problem import Problem
 from bench.progress import Progress
 from bench.resources import Machine
+from bench.secrets import redacted
 from bench.spec import RunSpec
 from bench.split import Splits, save_splits
 from bench.store import replacing, write_json, write_text
@@ -50,7 +51,7 @@ class Record:
         """Write spec.yaml and environment.json."""
         write_text(self._folder / "spec.yaml", self._spec.to_yaml())
         content = environment(machine) | {
-            "command": command,
+            "command": redacted(command),
             "seed": self._spec.seed,
             "sampler": describe_sampler(self._spec.sampler),
         }

@@ -15,6 +15,7 @@ from bench.journal import Journal, read_past, seconds_spent
 from bench.resources import Machine
 from bench.sealed import seal
 from bench.search import Past
+from bench.secrets import redacted
 from bench.spec import RunSpec
 from bench.split import Splits
 from bench.store import RunStore, read_json, sweep, write_json
@@ -72,6 +73,7 @@ class Session:
     def parameters(self, dataset: Dataset, task: Task) -> dict[str, Any]:
         """What a tracker records as the run's parameters."""
         asked = {name: value for name, value in asdict(self.spec).items() if value not in (None, ())}
+        asked = {name: redacted(value) if isinstance(value, str) else value for name, value in asked.items()}
         return asked | {
             "dataset": dataset.name,
             "fingerprint": dataset.fingerprint,

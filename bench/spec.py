@@ -16,12 +16,15 @@ import yaml
 from bench.errors import RequestError, choices, nearest
 from bench.kinds import USABLE, Kind
 from bench.metric import TaskKind
+from bench.secrets import MASK, redacted
+from bench.sources import is_database
 from bench.sources.base import BadLines, ReadOptions
 
 Sampler = Literal["tpe", "random", "grid"]
 EngineName = Literal["ray", "tune", "local"]
 
 DEFAULT_BUDGET_SECONDS = 300.0
+_LEFT_OUT = f"# {MASK} stands for a password, token or signature, which is not kept. Put it back before use.\n"
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "task": ("binary", "multiclass", "regression"),
@@ -112,12 +115,14 @@ class RunSpec:
         return {column: cast(Kind, kind) for column, _, kind in pairs}
 
     def to_yaml(self) -> str:
-        """Spell the request as a file that ``--config`` reads."""
-        content = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        """Spell the request as a file that ``--config`` reads, without its secrets."""
+        asked = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        content = {name: redacted(v) if isinstance(v, str) else v for name, v in asked.items()}
+        left_out = _LEFT_OUT if content != asked else ""
         if self.budget is not None:
             content["budget"] = f"{self.budget:.15g}s"
         text: str = yaml.safe_dump({name: v for name, v in content.items() if v not in (None, [])}, sort_keys=False)
-        return text
+        return left_out + text
 
 
 FIELDS = frozenset(field.name for field in dataclasses.fields(RunSpec))
@@ -171,6 +176,10 @@ def _check(content: Mapping[str, Any]) -> None:
     _require_number(content, "max_rows", 100, infinity, whole=True)
     _require_number(content, "gap", 0.0, infinity, whole=False)
     _require_number(content, "test_size", 0.0, 0.9, whole=False)
+    if content.get("query") and not is_database(content["dataset"]):
+        raise RequestError("--query is for databases, such as postgresql://user:password@host/database.")
+    if content.get("query") and "#" in content["dataset"]:
+        raise RequestError("--query and a table after # in --dataset exclude each other. Leave one of them out.")
     if content.get("test") and content.get("test_size") is not None:
         raise RequestError(
             "--test FILE is the test set, so --test-size has no meaning beside it. Leave one of them out."

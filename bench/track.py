@@ -1,21 +1,10 @@
 """Tracking: what a run tells the outside, written from the driver only."""
 
-import re
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench.candidate import Candidate
 from bench.trial import FoldResult, TrialResult
-
-_CREDENTIALS = re.compile(r"(?<=://)[^\s\"'<>@]+(?:@[^\s\"'<>@/]*)*@")
-_SECRET_VALUE = re.compile(
-    r"(?i)\b(password|passwd|pwd|secret|token|api_?key|access_?key|signature|sig)(\s*=\s*)[^\s&;\"'<>]+"
-)
-
-
-def redact(text: str) -> str:
-    """Blot out credentials in addresses (``user:password@``, ``?token=...``); what goes outside passes through here."""
-    return _SECRET_VALUE.sub(r"\1\2***", _CREDENTIALS.sub("***@", text))
 
 
 class Tracker(Protocol):

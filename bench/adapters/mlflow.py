@@ -15,7 +15,7 @@ from typing import Any
 from bench.adapters.mlflow_client import THREAD, store_uri
 from bench.adapters.mlflow_run import RunWriter
 from bench.resources import Deadline
-from bench.track import redact
+from bench.secrets import redacted
 from bench.trial import TrialResult
 
 logger = logging.getLogger("bench.track")
@@ -134,10 +134,10 @@ class _Session:
         try:
             step()
         except Exception as error:
-            self._failure = redact(f"{type(error).__name__}: {error}").splitlines()[0][:300]
+            self._failure = redacted(f"{type(error).__name__}: {error}").splitlines()[0][:300]
             level = logging.DEBUG if self._warned else logging.WARNING
             self._warned = True
-            uri = redact(self._writer.uri)
+            uri = redacted(self._writer.uri)
             logger.log(level, "MLflow at %s could not %s: %s. The run goes on.", uri, what, self._failure)
             return False
         return True
@@ -147,6 +147,6 @@ class _Session:
         trials = self._told - self._recorded
         missing = [*([f"{trials} trial{'s' * (trials > 1)}"] if trials else []), *self._missing]
         if missing and not (self._warned and self._writer.location is None):
-            uri, why = redact(self._writer.uri), self._failure or f"they did not fit in {limit:.3g} s"
+            uri, why = redacted(self._writer.uri), self._failure or f"they did not fit in {limit:.3g} s"
             logger.warning("MLflow at %s lacks %s of this run: %s.", uri, ", ".join(missing), why)
         self._warned = True

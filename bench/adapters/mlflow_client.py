@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from bench.track import redact
+from bench.secrets import redacted
 
 #: Read by mlflow when it is imported and at every request; what the user has set holds.
 _ENVIRONMENT = {
@@ -42,8 +42,8 @@ def is_remote(uri: str) -> bool:
 def how_to_see(uri: str, experiment_id: str, run_id: str) -> str:
     """Say where a run can be looked at: its page, or the command that shows a local store."""
     if is_remote(uri):
-        return f"{redact(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
-    return f"mlflow ui --backend-store-uri {shlex.quote(redact(uri))}"
+        return f"{redacted(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"mlflow ui --backend-store-uri {shlex.quote(redacted(uri))}"
 
 
 def connect(uri: str) -> Any:

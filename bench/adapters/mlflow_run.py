@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from bench.adapters.mlflow_client import connect, how_to_see, is_remote
 from bench.errors import StoreError
+from bench.secrets import redacted
 from bench.store import read_json, write_json
-from bench.track import redact
 from bench.trial import Status, TrialResult
 
 _FILES = (
@@ -80,7 +80,7 @@ class RunWriter:
             run_id,
             params={"family": result.candidate.family, "origin": result.candidate.origin, **result.candidate.params},
             measures=_trial_measures(result, self._metric, end),
-            tags={"bench.status": result.status, "bench.reason": redact(result.reason), "bench.state": state},
+            tags={"bench.status": result.status, "bench.reason": redacted(result.reason), "bench.state": state},
         )
         self._client.set_terminated(run_id, status=_CHILD_STATUS.get(result.status, "FAILED"), end_time=end)
         self._children[trial_id] = (run_id, state)
@@ -95,7 +95,7 @@ class RunWriter:
         """Upload the files of the run folder that people and programs read."""
         for path in (self._folder / name for name in _FILES):
             if path.suffix in (".json", ".yaml") and path.is_file():
-                self._client.log_text(self._run_id, redact(path.read_text(encoding="utf-8")), path.name)
+                self._client.log_text(self._run_id, redacted(path.read_text(encoding="utf-8")), path.name)
             elif path.is_file():
                 self._client.log_artifact(self._run_id, str(path))
 
@@ -111,7 +111,7 @@ class RunWriter:
             name=str(card.get("name", "dataset")),
             digest=str(card.get("fingerprint", ""))[:_MAX_DIGEST],
             source_type="local",
-            source=json.dumps({"uri": redact(str(card.get("source", "")))}),
+            source=json.dumps({"uri": redacted(str(card.get("source", "")))}),
             profile=json.dumps({"num_rows": card.get("n_rows"), "num_features": card.get("n_features")}),
         )
         tags = [InputTag("mlflow.data.context", "training")]
@@ -131,7 +131,7 @@ class RunWriter:
 
     def _experiment(self) -> str:
         """Find or create the experiment of this dataset and metric; return its id."""
-        dataset, metric = redact(str(self._params.get("dataset", "dataset"))), self._params.get("metric")
+        dataset, metric = redacted(str(self._params.get("dataset", "dataset"))), self._params.get("metric")
         title = Path(dataset).stem if "/" in dataset else dataset
         name = f"bench/{title}/{metric}" if metric else f"bench/{title}"
         if (found := self._client.get_experiment_by_name(name)) is not None:
@@ -175,11 +175,11 @@ class RunWriter:
             memory = read_json(self._folder / "mlflow.json")
         except StoreError:
             return {}
-        return memory if isinstance(memory, dict) and memory.get("uri") == redact(self.uri) else {}
+        return memory if isinstance(memory, dict) and memory.get("uri") == redacted(self.uri) else {}
 
     def _remember(self, **more: str) -> None:
         """Keep the run's id, and more, in the run folder."""
-        write_json(self._folder / "mlflow.json", {"uri": redact(self.uri), "run_id": self._run_id, **more})
+        write_json(self._folder / "mlflow.json", {"uri": redacted(self.uri), "run_id": self._run_id, **more})
 
     def _recorded_children(self) -> dict[str, tuple[str, str]]:
         """Map the ids of recorded trials to their runs and states; no state for one whose record is not whole."""
@@ -225,7 +225,7 @@ def _param_text(name: str, value: Any) -> str:
     if value is not None and _SECRET_NAME.search(name):
         return "***"
     text = json.dumps(value, default=str) if isinstance(value, (Mapping, list, tuple)) else str(value)
-    return redact(text)[:_MAX_PARAM]
+    return redacted(text)[:_MAX_PARAM]
 
 
 def _milliseconds(seconds: float) -> int:

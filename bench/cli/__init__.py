@@ -13,11 +13,22 @@ import threading
 
 from bench.cli.app import app
 from bench.errors import BenchError
+from bench.secrets import redacted
+
+
+class _Redacting(logging.Formatter):
+    """Keeps secrets out of what libraries log, too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Spell a record."""
+        return redacted(super().format(record))
 
 
 def main() -> None:
     """Run the command and exit with its code."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    log = logging.StreamHandler()
+    log.setFormatter(_Redacting("%(message)s"))
+    logging.basicConfig(handlers=[log], level=logging.WARNING)
     if sys.stderr is sys.__stderr__:
         faulthandler.enable()  # a crash in a library's native code leaves a stack
     try:
@@ -39,7 +50,7 @@ def fail(message: str, code: int) -> None:
     """Say what went wrong and end the process."""
     from bench.text import printable
 
-    print(f"error: {printable(message)}", file=sys.stderr)
+    print(f"error: {printable(redacted(message))}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -11,7 +11,7 @@ from bench.cli import options
 
 def check(
     context: typer.Context,
-    data: Annotated[str, typer.Argument(help="File, built-in or card.")],
+    data: Annotated[str, typer.Argument(help="File, address (https, s3, sqlite, ...), built-in or card.")],
     target: Annotated[str | None, typer.Option(help="Column to predict. [default: the card's]")] = None,
     positive_class: Annotated[str | None, typer.Option(help="Label that counts as positive in a binary task.")] = None,
     test: Annotated[str | None, typer.Option(help="Test file: are its rows like the others, or copies?")] = None,

@@ -24,7 +24,13 @@ BadLines = Annotated[
         help="error or skip, for lines with too many or too few fields. [default: error]", rich_help_panel=_READING
     ),
 ]
-Query = Annotated[str | None, typer.Option(help="SQL to read, where the data is a database.", rich_help_panel=_READING)]
+Query = Annotated[
+    str | None,
+    typer.Option(
+        help="SELECT to read from a database; instead, name a table after #: sqlite:///file.db#table.",
+        rich_help_panel=_READING,
+    ),
+]
 Offline = Annotated[
     bool | None, typer.Option("--offline", help="Ask no other machine; use the cache alone.", rich_help_panel=_READING)
 ]

@@ -11,7 +11,7 @@ from bench.cli import options
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
-    data: Annotated[str, typer.Argument(help="File, folder or pattern of files with the rows to predict.")],
+    data: Annotated[str, typer.Argument(help="File, folder, pattern of files or address with the rows to predict.")],
     output: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .jsonl.")],
     model: Annotated[str | None, typer.Option(help="Row of the board to predict with. [default: the first]")] = None,
     sep: options.Sep = None,

@@ -17,7 +17,7 @@ _SWITCHES = ("no_track", "json", "quiet")
 
 def run(
     context: typer.Context,
-    dataset: Annotated[Text, typer.Option(help="File, built-in or card; `bench list datasets` shows names.")] = None,
+    dataset: Annotated[Text, typer.Option(help="File, address (https, s3, sqlite, ...), built-in or card.")] = None,
     target: Annotated[Text, typer.Option(help="Column to predict. [default: the card's]")] = None,
     metric: Annotated[Text, typer.Option(help="Metric that orders the board, or module:function.")] = None,
     task: Annotated[Text, typer.Option(help="binary, multiclass or regression. [default: inferred]")] = None,
@@ -68,6 +68,7 @@ def run(
     from bench.cli.show import print_board, print_outcome
     from bench.cli.terminal import progress_for
     from bench.cli.tools import process_seconds
+    from bench.secrets import redacted
     from bench.session import Clock
     from bench.spec import BESIDE_SPLITS, FIELDS, make_spec, read_config
     from bench.start import execute
@@ -87,7 +88,7 @@ def run(
             progress=progress,
             stop=interrupts.stop,
             clock=Clock(before=process_seconds()),
-            command=shlex.join(["bench", *sys.argv[1:]]),
+            command=shlex.join(["bench", *map(redacted, sys.argv[1:])]),
         )
     print_board(finished.board, as_json=switches["json"])
     if not switches["quiet"]:

@@ -55,11 +55,13 @@ class GivenSplits:
 class Raw:
     """A table as it was read: ``notes`` say what was assumed, ``card`` and ``splits`` what the source knows of it.
 
-    ``source`` is how the reference is shown and recorded: without passwords.
+    ``source`` is how the reference is shown and recorded: without passwords. ``name`` is what the table is called where
+    the source knows better than the end of ``source``.
     """
 
     frame: pl.DataFrame
     source: str
+    name: str | None = None
     notes: tuple[str, ...] = ()
     card: Card | None = None
     splits: GivenSplits | None = None

@@ -9,11 +9,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import StoreError
+from bench.errors import DataError, StoreError
 from bench.identity import digest, file_digest
 
 Facts = Mapping[str, str]
@@ -21,6 +21,7 @@ Facts = Mapping[str, str]
 #: return None for "that is still good". It raises nothing but a BenchError, or what writing the file raises.
 Fetch = Callable[[Path, Facts | None], Facts | None]
 
+MOST_BYTES = 8 * 2**30
 _ABOUT = "about.json"
 _LONGEST_NAME = 100
 
@@ -40,6 +41,25 @@ def cache_folder(cache: Path | None = None) -> Path:
         return cache
     named = os.environ.get("BENCH_CACHE")
     return Path(named) if named else Path.home() / ".cache" / "bench" / "datasets"
+
+
+def write_stream(chunks: Iterable[bytes], file: Path, *, size: int | None) -> None:
+    """Write content as it arrives; ``size`` is how many bytes were announced (None: nobody knows).
+
+    Raises:
+        DataError: there is more of it than can be read, or not as much as was announced.
+    """
+    count, most = 0, f"at most {MOST_BYTES / 2**30:g} GiB can be fetched"
+    if size is not None and size > MOST_BYTES:
+        raise DataError(f"{most}, and this is {size / 2**30:.1f} GiB. Download it by other means, or a part of it.")
+    with file.open("wb") as output:
+        for chunk in chunks:
+            count += len(chunk)
+            if count > MOST_BYTES:
+                raise DataError(f"{most}, and this is more. Download it by other means, or a part of it.")
+            output.write(chunk)
+    if size is not None and count != size:
+        raise DataError(f"{size} bytes were announced, and {count} arrived. Try again.")
 
 
 def kept(key: str, *, cache: Path | None = None) -> Kept | None:
