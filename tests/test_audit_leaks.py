@@ -32,6 +32,7 @@ def gaps(missing: np.ndarray) -> pl.Series:
         (QUALITY / 2.5, gaps(QUALITY == 6), "missingness_leakage"),
         (VALUES, pl.Series(VALUES.reshape(-1, 4).mean(axis=1).repeat(4)), "target_aggregate"),
         (Y, pl.Series(Y.reshape(-1, 4).mean(axis=1).repeat(4)), "target_aggregate"),
+        (Y, pl.Series(1 - Y.reshape(-1, 4).mean(axis=1).repeat(4)), "target_aggregate"),
         (QUALITY / 2.5, pl.Series((QUALITY / 2.5).reshape(-1, 4).mean(axis=1).repeat(4)), "target_aggregate"),
     ],
     ids=lambda value: f"item-33-{value}" if isinstance(value, str) else "",

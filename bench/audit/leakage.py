@@ -94,12 +94,13 @@ def target_aggregate(view: View) -> Iterator[Finding]:
     y = view.y / largest
     if y.min() == y.max():
         return
+    averaged = (y, 1 - y) if view.task.kind == "binary" else (y,)  # either class may have been counted
     sizes = {
         column.name: size
         for column in view.features.get_columns()
         if column.dtype.is_float()
-        and _like_a_mean(column / largest, y)
-        and (size := _rows_averaged(column / largest, y))
+        for target in averaged
+        if _like_a_mean(column / largest, target) and (size := _rows_averaged(column / largest, target))
     }
     if not sizes:
         return

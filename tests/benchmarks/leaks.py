@@ -3,7 +3,7 @@
     python tests/benchmarks/leaks.py DATA [--output tests/benchmarks/leaks.md]
 
 DATA is a folder of NAME.parquet with NAME.yaml beside it, which holds the ``target`` and the ``task``. Six kinds of
-leaks (the fifth kind of the list, entities and aggregates, in both of its forms) are planted in five tables, each in
+leaks (the last two are forms of one) are planted in three rounds of five tables, each in
 five strengths from 1, which is hardly one, to 5, which gives the target away. A leak counts as found when a finding
 that the table did not have before names the planted column, or, where rows are ordered by the target, tells so.
 """
@@ -21,7 +21,19 @@ from bench.audit import Audit, audit
 from bench.dataset import load_dataset
 from bench.task import make_task
 
-TABLES = ("adult", "king_county_house_sales", "letter", "online_shoppers", "wine_quality")
+#: Tables to plant in, with a seed each. The checks were changed after what the first two showed, never after the third.
+ROUNDS = {
+    "tuned": (("adult", "king_county_house_sales", "letter", "online_shoppers", "wine_quality"), 0),
+    "second": (("bank_marketing", "california_housing", "heloc", "physicochemical_protein", "satimage"), 1),
+    "third": (("car", "credit_default_taiwan", "diamonds", "electricity", "hr_analytics"), 2),
+}
+NOTES = {
+    "tuned": "The first version missed 4 of the 29 leaks of strength 5 here: three means of a group and one of missing "
+    "values. Both checks were changed after that, so these numbers flatter them.",
+    "second": "Planted after that change, which found 28 of the 29 leaks of strength 5, and 3 of 4 means of a group at "
+    "every strength: in heloc the mean was that of the other class. The check was then changed to try both.",
+    "third": "Planted after both changes. Nothing was changed after these numbers were seen.",
+}
 STRENGTHS = (1, 2, 3, 4, 5)
 MOST_ROWS = 20_000
 NO_ROWS = np.empty(0, dtype=np.int64)
@@ -124,10 +136,10 @@ def verdict(before: Audit, after: Audit, kind: str) -> str:
     return next((severity for severity in ("blocking", "warning", "info") if severity in told), "nothing")
 
 
-def measure_leaks(data: Path, cards: dict[str, dict]) -> list[str]:
+def measure_leaks(data: Path, cards: dict[str, dict], tables: tuple[str, ...], seed: int) -> list[str]:
     """The detection curve as lines of markdown."""
     found: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for table in TABLES:
+    for table in tables:
         card, frame = cards[table], pl.read_parquet(data / f"{table}.parquet")
         frame = frame.sample(min(MOST_ROWS, len(frame)), seed=0, shuffle=True)
         before = look(frame, card)
@@ -136,7 +148,7 @@ def measure_leaks(data: Path, cards: dict[str, dict]) -> list[str]:
             if kind == "mean of a group with the row" and card["task"] == "multiclass":
                 continue
             for strength in STRENGTHS:
-                planted = plant(frame, card["target"], y, strength, np.random.default_rng(strength))
+                planted = plant(frame, card["target"], y, strength, np.random.default_rng([seed, strength]))
                 told = verdict(before, look(planted, card), kind)
                 found[kind, strength].append(told)
                 print(f"{table:26} {kind:32} {strength} {told}", flush=True)
@@ -180,17 +192,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".md"))
     asked = parser.parse_args()
     cards = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(asked.data.glob("*.yaml"))}
-    leaks, alarms = measure_leaks(asked.data, cards), measure_alarms(asked.data, cards)
+    leaks: list[str] = []
+    for name, (tables, seed) in ROUNDS.items():
+        leaks += [f"## Round: {name}", "", f"{', '.join(tables)}.", "", NOTES[name], ""]
+        leaks += [*measure_leaks(asked.data, cards, tables, seed), ""]
+    alarms = measure_alarms(asked.data, cards)
     kinds = [f"- {kind}: {(plant.__doc__ or '').splitlines()[0]}" for kind, plant in KINDS.items()]
     text = [
         "# Planted leaks",
         "",
-        f"Written by `leaks.py`. Planted in {', '.join(TABLES)} ({MOST_ROWS:,} shuffled rows at most).",
+        f"Written by `leaks.py`; {MOST_ROWS:,} shuffled rows of a table at most. The kinds, from strength 1 to 5:",
         "",
         *kinds,
         "",
         *leaks,
-        "",
         "## The tables themselves",
         "",
         *alarms,
