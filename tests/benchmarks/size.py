@@ -122,7 +122,7 @@ def run(path, folder, budget, *options):
     size = frame_bytes(path)
     print(f"{path.name}: exit code {code}, {seconds:.0f} s of {budget} s, frame {size / 1e9:.2f} GB in memory")
     print(
-        f"  peak {watch.peak / 1e9:.2f} GB in all, {watch.peak / size:.2f} times the frame, at {watch.at:.0f} s"
+        f"  all processes: peak {watch.peak / 1e9:.2f} GB, {watch.peak / size:.2f} times the frame, at {watch.at:.0f} s"
     )
     for (_, name), memory in sorted(watch.parts.items(), key=lambda item: -item[1])[:4]:
         print(f"    {memory / 1e9:.2f} GB  {name}")
