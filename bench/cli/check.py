@@ -41,8 +41,6 @@ def check(
     for note in dataset.notes:
         print(printable(note), file=sys.stderr)
     made = make_task(dataset, target=spec.target, task=spec.task)
-    for note in made.notes:
-        print(printable(note), file=sys.stderr)
     found = audit(made, dataset, np.empty(0, dtype=np.int64))
     if json:
         print(json_format.dumps({"schema": 1, **found.to_dict()}, ensure_ascii=False))

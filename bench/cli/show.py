@@ -120,7 +120,8 @@ def print_columns(dataset: "Dataset", task: "Task") -> None:
     from rich.table import Table
 
     print(f"{dataset.name}: {dataset.frame.height} rows, {dataset.frame.width} columns")
-    print(printable(task.kind_why))
+    for sentence in (task.kind_why, *task.notes):
+        print(printable(sentence))
     table = Table("column", "kind", "missing", "distinct", "why")
     for column in dataset.columns:
         cells = [column.name, column.kind, str(column.n_missing), str(column.n_unique), column.why]
