@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -105,7 +105,7 @@ def load_dataset(
     reference: "str | os.PathLike[str] | Frame",
     *,
     options: ReadOptions | None = None,
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, str] | None = None,
     drop: Sequence[str] = (),
     like: Dataset | None = None,
     cache: Path | None = None,
@@ -297,7 +297,7 @@ def _other_names(card: Card) -> str:
 
 
 def _dataset(
-    name: str, raw: Raw, kinds: Mapping[str, Kind], drop: Sequence[str] = (), like: Dataset | None = None
+    name: str, raw: Raw, kinds: Mapping[str, str], drop: Sequence[str] = (), like: Dataset | None = None
 ) -> Dataset:
     """Normalise a table as read and find out what its columns are."""
     card = raw.card
@@ -308,7 +308,7 @@ def _dataset(
     if like is None:
         _require_columns_of_flag("--drop", drop, frame.columns)
         _require_columns_of_flag("--kind", kinds, frame.columns)
-        asked = {column: kind for column, kind in kinds.items() if column not in drop}
+        asked = {column: cast(Kind, kind) for column, kind in kinds.items() if column not in drop}
         frame = frame.drop(drop)
     else:
         asked = {column.name: column.kind for column in like.columns if column.why == ASKED}

@@ -83,7 +83,20 @@ def from_pandas(frame: Any) -> Converted:
     names = [str(name) for name in frame.columns]
     check_names(names)
     names, notes = name_columns(names)
-    return pl.DataFrame([_from_pandas_column(name, frame.iloc[:, at]) for at, name in enumerate(names)]), notes
+    columns = [_from_pandas_column(name, frame.iloc[:, at]) for at, name in enumerate(names)]
+    mixed = [note for at, series in enumerate(columns) for note in _mixed(frame.iloc[:, at], series)]
+    return pl.DataFrame(columns), (*notes, *mixed)
+
+
+def _mixed(column: Any, series: pl.Series) -> list[str]:
+    """Say of which types the values are that a column of objects holds, when it was read as text."""
+    if column.dtype != object or series.dtype != pl.String:
+        return []
+    examples = {type(value).__name__: value for value in column[column.notna()]}
+    if len(examples) < 2:
+        return []
+    shown = ", ".join(f"{kind} such as {value!r:.40}" for kind, value in sorted(examples.items()))
+    return [f"column {series.name!r} mixes types ({shown}), and is read as text; --drop {series.name} leaves it out."]
 
 
 def _from_pandas_column(name: str, column: Any) -> pl.Series:

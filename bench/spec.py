@@ -9,12 +9,12 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import yaml
 
 from bench.errors import RequestError, choices, nearest
-from bench.kinds import USABLE, Kind
+from bench.kinds import USABLE
 from bench.metric import TaskKind
 from bench.secrets import MASK, redacted
 from bench.sources import is_database
@@ -109,10 +109,10 @@ class RunSpec:
         return {name: getattr(self, name) for name in _OF_TASK}
 
     @property
-    def kinds(self) -> dict[str, Kind]:
+    def kinds(self) -> dict[str, str]:
         """The kinds that were asked for, by column."""
         pairs = (entry.rpartition("=") for entry in self.kind)
-        return {column: cast(Kind, kind) for column, _, kind in pairs}
+        return {column: kind for column, _, kind in pairs}
 
     def to_yaml(self) -> str:
         """Spell the request as a file that ``--config`` reads, without its secrets."""

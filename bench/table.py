@@ -1,6 +1,7 @@
 """Tables from any source, made alike: plain column types, one missing value, unique names, and a fingerprint."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -138,6 +139,8 @@ def _plain(series: pl.Series) -> pl.Series:
         return series.cast(pl.String)
     if dtype.is_temporal() and dtype not in (pl.Duration, pl.Time):
         return to_moments(series)
+    if dtype == pl.Float64 and not math.isnan(series.sum()):  # a look that is cheap where columns are many
+        return series
     if dtype.is_integer():
         whole = series.cast(pl.Int64, strict=False)
         return whole if whole.null_count() == series.null_count() else series.cast(pl.String)
@@ -168,8 +171,8 @@ def _digest(series: pl.Series) -> bytes:
 
 
 def _hash_values(column: "hashlib._Hash", series: pl.Series) -> None:
-    has_gaps = series.null_count() > 0
-    present = series.is_not_null().to_numpy() if has_gaps else np.ones(len(series), dtype=bool)
+    gaps = series.null_count() > 0
+    present = series.is_not_null().to_numpy() if gaps else np.ones(len(series), dtype=np.bool_)
     column.update(np.packbits(present, bitorder="little").tobytes())
     if series.dtype == pl.String:
         text = series.fill_null("").rechunk().to_arrow()
@@ -180,6 +183,6 @@ def _hash_values(column: "hashlib._Hash", series: pl.Series) -> None:
     elif series.dtype == pl.Boolean:
         column.update(np.packbits(series.fill_null(False).to_numpy(), bitorder="little").tobytes())
     else:
-        values = (series.to_physical().fill_null(0) if has_gaps else series.to_physical()).to_numpy()
+        values = (series.to_physical().fill_null(0) if gaps or series.dtype == pl.Datetime else series).to_numpy()
         little = "<f8" if series.dtype == pl.Float64 else "<i8"
         column.update(np.ascontiguousarray(values, dtype=little).data)

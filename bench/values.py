@@ -26,7 +26,7 @@ def without_missing(series: pl.Series, spelled: tuple[str, ...] = MISSING) -> pl
     """Make null of the values of a text column that are spelled as missing; the other values stay as they are."""
     if _repeats(series):
         levels = series.unique()
-        missing = series.is_in(levels.filter(levels.str.strip_chars().is_in(spelled)))
+        missing = series.is_in(levels.filter(levels.str.strip_chars().is_in(spelled)).to_list())
     else:
         missing = series.str.strip_chars().is_in(spelled)
     return series.set(missing, None) if missing.any() else series
@@ -57,8 +57,8 @@ def to_booleans(series: pl.Series) -> pl.Series:
     if dtype == pl.String:
         levels = series.unique()
         words = levels.str.strip_chars().str.to_lowercase()
-        true = series.is_in(levels.filter(words.is_in(_TRUE)))
-        return true.set(~series.is_in(levels.filter(words.is_in(_TRUE + _FALSE))), None)
+        true = series.is_in(levels.filter(words.is_in(_TRUE)).to_list())
+        return true.set(~series.is_in(levels.filter(words.is_in(_TRUE + _FALSE)).to_list()), None)
     if dtype.is_numeric():
         text = series.cast(pl.Float64).cast(pl.String)
     elif dtype in (pl.Boolean, pl.Null):

@@ -6,6 +6,7 @@ A style says which sign parts whole numbers from fractions, and which unit goes 
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 _UNITS = r"US\$|[$€£¥₹%]|USD|EUR|GBP|CHF|JPY|INR"
@@ -58,10 +59,9 @@ def read_plain(text: pl.Series) -> pl.Series:
 
 
 def _begins_with_fractions(text: pl.Series) -> bool:
-    """Whether one of the first values is a number and not whole, which spares a look at all of them."""
-    head = text.head(_HEAD)
-    number = head.cast(pl.Float64, strict=False).is_not_nan()
-    return bool((number & ~head.str.contains(_INTEGER)).any())
+    """Whether one of the first values is a number with a fraction, which spares a look at all of them."""
+    head = text.head(_HEAD).cast(pl.Float64, strict=False).to_numpy()
+    return bool((np.isfinite(head) & (head != np.floor(head))).any())
 
 
 def _cast(text: pl.Series, dtype: pl.DataType) -> pl.Series:

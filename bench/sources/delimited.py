@@ -25,6 +25,7 @@ from bench.values import AMBIGUOUS, MISSING
 # Small blocks stay in the processor's cache; a row must fit into one.
 _BLOCK_BYTES, _LARGE_BLOCK_BYTES = 2**22, 2**26
 _HEAD_BYTES = 2**20
+_HEADS = 64
 _TOLD_LINES = 3
 _SAMPLED = 100
 _DECIMAL_COMMA = r"^\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?\s*$"
@@ -126,7 +127,8 @@ def _fractions_typed(text: Text, quoted: bool) -> tuple[Any, int] | None:
     import pyarrow
     import pyarrow.compute
 
-    end = text.content.rfind(b"\n", text.start, text.start + _HEAD_BYTES)
+    size = max(_HEAD_BYTES, len(text.view) // _HEADS)  # rows may be long
+    end = text.content.rfind(b"\n", text.start, text.start + size)
     if quoted or len(text.view) < 2 * _HEAD_BYTES or end < 0:
         return None
     head, _ = _cut(text, text.view[: end - text.start], quoted)
