@@ -18,7 +18,7 @@ from bench.sealed import look
 from bench.spec import read_config
 from bench.split import load_splits
 from bench.stats import Resamples, bootstrap_interval
-from bench.store import fold_folder, read_json, read_predictions, replacing, write_json
+from bench.store import fold_folder, read_json, read_predictions, replacing, write_json, write_text
 from bench.trial import TrialResult
 
 SCHEMA = 1
@@ -44,6 +44,8 @@ TAIL = {"origin": pl.String, "reason": pl.String, "trial_id": pl.String}
 COST = ("fit_seconds", "predict_seconds", "peak_memory_mb")
 #: Targets of the development rows, those of the test rows blotted out, so that boards can be made anew.
 TARGETS = "targets.npy"
+#: How a cell begins that a spreadsheet would carry out.
+_FORMULA = r"^[=+\-@\t\r]"
 _LEVEL = 0.95
 _REPEATS = 200
 #: What the intervals of a board by another metric may take together.
@@ -98,11 +100,16 @@ class Leaderboard:
             test=content["test"],
         )
 
+    def to_csv(self) -> str:
+        """The rows as CSV, without texts that a spreadsheet would carry out: these begin with an apostrophe."""
+        text = pl.col(pl.String)
+        harmless = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
+        return self.frame.with_columns(harmless.name.keep()).write_csv()
+
     def save(self, folder: Path) -> None:
         """Write leaderboard.json, .csv and .parquet."""
         write_json(folder / "leaderboard.json", self.to_dict())
-        with replacing(folder / "leaderboard.csv") as temporary:
-            self.frame.write_csv(temporary)
+        write_text(folder / "leaderboard.csv", self.to_csv())
         with replacing(folder / "leaderboard.parquet") as temporary:
             self.frame.write_parquet(temporary)
 

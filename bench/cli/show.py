@@ -38,7 +38,7 @@ def print_board(board: "Leaderboard", *, as_json: bool = False, as_csv: bool = F
     if as_json:
         print(json.dumps(board.to_dict(), ensure_ascii=False))
     elif as_csv:
-        print(board.frame.write_csv(), end="")
+        print(board.to_csv(), end="")
     else:
         _print_table(board)
 
