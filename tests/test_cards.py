@@ -63,7 +63,7 @@ def test_penguins_ship() -> None:
     assert dataset.frame.shape == (344, 8)
     assert set(dataset.frame["species"]) == {"Adelie", "Chinstrap", "Gentoo"}
     assert {column.name: column.kind for column in dataset.columns}["sex"] == "categorical"
-    assert dataset.notes == ("read as missing: 'NA' 19 times",)
+    assert dataset.notes == ("read as missing: 'NA' 19 times; --null adds other spellings.",)
 
 
 @pytest.mark.parametrize(
