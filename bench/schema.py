@@ -95,6 +95,10 @@ def _coerce_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[s
     elif series.dtype.is_float():
         series = series.fill_nan(None)
     result = read(read_as(series, column.reading)).rename(series.name)
+    if (
+        dtype == series.dtype == pl.String
+    ):  # a level that is no number stays one, as among codes that are numbers so far
+        result = result.zip_with(result.is_not_null(), series)
     notes = _note_failures(series, result, kind)
     if dtype == pl.Float64:
         result, said = _without_extremes(result)

@@ -338,6 +338,19 @@ def test_kinds_that_the_values_do_not_fit(column: str, kind: str) -> None:
         load_dataset(ASKED, kinds={column: kind})
 
 
+def test_what_is_no_number_stays_where_categories_are_asked_for() -> None:
+    frame = pl.DataFrame({"x": ["1"] * 57 + ["2", "n.b.", "-"], "y": cycle(1.5, 2.5)})
+    assert load_dataset(frame).frame["x"].to_list()[-3:] == [2, None, None]
+    assert load_dataset(frame, kinds={"x": "categorical"}).frame["x"].to_list()[-3:] == ["2", "n.b.", "-"]
+
+
+def test_new_levels_among_codes_that_were_numbers() -> None:
+    schema = load_dataset(pl.DataFrame({"zip": cycle("10115", "80331", "99999"), "y": cycle(1.5, 2.5)})).schema()
+    coerced, notes = schema.coerce(pl.DataFrame({"zip": [" 10115", "B-1000", "?"], "y": [1.5] * 3}))
+    assert coerced["zip"].to_list() == ["10115", "B-1000", None]
+    assert notes == ()
+
+
 def test_columns_are_dropped() -> None:
     dataset = load_dataset(ASKED, drop=["zip", "list"])
     assert dataset.frame.columns == ["price", "seconds", "day", "sex", "smokes", "y"]

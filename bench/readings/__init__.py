@@ -32,9 +32,9 @@ EPOCHS = (*_EPOCHS, _COMPACT_DATE)
 class Reading:
     """How a text column was read: ``name`` is empty for text, ``why`` tells what the values are like.
 
-    ``proven`` is False when the values would allow another reading as well.
-    ``spelled`` counts the values that were spelled as missing, ``stated`` those of them that may be levels among words,
-    and ``lost`` those that could not be read.
+    ``proven`` is False when the values would allow another reading as well. ``spelled`` counts the values that were
+    spelled as missing, ``stated`` those of them that may be levels among words, and ``lost`` those that could not be
+    read.
     """
 
     name: str = ""
@@ -84,8 +84,9 @@ def read_known(series: pl.Series, reading: str) -> Read:
 def read_wanted(series: pl.Series, kind: str) -> Read:
     """Read a text column as the kind that was asked for, however many of its values cannot be read as such."""
     if kind in ("categorical", "text", "boolean"):
-        found = find_reading(series)
-        return found if found[1].name in ("number", kind) else keep_text(series)
+        found, reading = find_reading(series)
+        whole = reading.name in ("number", kind) and not reading.lost and not reading.stated
+        return (found, reading) if whole else keep_text(series)
     if kind == "numeric":
         ways = ["number", *(f"number: {style}" for style in numbers.styles(_sample(series))), "clock", "span"]
     else:
