@@ -268,7 +268,8 @@ def read_config(path: Path, switches: Collection[str] = ()) -> dict[str, Any]:
         if name in seen:
             raise RequestError(f"{where}: {key.value!r} stands there twice. Leave one of them out.")
         seen.add(name)
-    settings = {str(name).replace("-", "_"): value for name, value in content.items()}
+    names = ("null" if name is None else str(name) for name in content)  # YAML takes a bare null for no name
+    settings = {name.replace("-", "_"): value for name, value in zip(names, content.values(), strict=True)}
     for name in switches:
         if not isinstance(settings.get(name, True), bool):
             raise RequestError(f"{path}: {name.replace('_', '-')} must be true or false, got {settings[name]!r}.")

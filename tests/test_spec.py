@@ -195,6 +195,12 @@ def test_a_file_is_plain_to_read():
     )
 
 
+def test_null_needs_no_quotes(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("dataset: d\nnull: ['-9', none]\n")
+    assert make_spec(**read_config(path)).null == ("-9", "none")
+
+
 def test_hyphens_and_underscores_are_the_same(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text("dataset: adult\ntest-size: 0.3\npositive_class: '1'\nbudget: 10m\n")
