@@ -4,8 +4,9 @@
 
 DATA is a folder of NAME.parquet with NAME.yaml beside it, which holds the ``target`` and the ``task``. Six kinds of
 leaks (the last two are forms of one) are planted in three rounds of five tables, each in five strengths from 1, which
-is hardly one, to 5, which gives the target away. Tables are looked at as `bench check` does, with no row sealed. A leak counts as found when a finding
-that the table did not have before names the planted column, or, where rows are ordered by the target, tells so.
+is hardly one, to 5, which gives the target away. Tables are looked at as `bench check` does, with no row sealed. A leak
+counts as found when a finding names the planted column, or, where rows are ordered by the target, tells so and did not
+before.
 """
 
 import argparse
@@ -36,7 +37,7 @@ NOTES = {
 }
 LIMIT = (
     "All of this is what `bench check` sees, which seals no row. `bench run` seals a fifth: then a mean of a group is "
-    "off for most groups, and of 6,000 generated rows only the mean of 3 values was still found, not those of 10 and 30 "
+    "off for most groups: of 6,000 generated rows only the mean of 3 values was still found, not those of 10 and 30 "
     "values nor any of a binary target."
 )
 STRENGTHS = (1, 2, 3, 4, 5)
