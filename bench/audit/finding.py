@@ -22,7 +22,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "test_shift": "rows of the test file can be told from the rows to learn from",
         "time_drift": "early rows differ from late ones",
         "train_test_overlap": "rows of the test set also occur among the rows to learn from",
-        "near_duplicates": "rows of the test set differ from a row to learn from in one or two columns only",
+        "near_duplicates": "rows of the test set equal a row to learn from but for rounding or one or two columns",
         "duplicate_rows": "rows repeat the features of another row",
         "near_constant_target": "almost all rows have the same target",
         "class_imbalance": "classes are of very unequal size",

@@ -80,24 +80,26 @@ def train_test_overlap(view: View) -> Iterator[Finding]:
 
 
 def near_duplicates(view: View) -> Iterator[Finding]:
-    """Test rows that equal a row to learn from but for one or two columns, and not by chance."""
+    """Test rows that equal a row to learn from up to rounding and one or two columns, and not by chance."""
     if view.features.width <= _MOST_DIFFERENT or not len(view.test_features):
         return
     sealed = np.arange(len(view.test_features))
     if len(sealed) > SAMPLE_ROWS:
         sealed = np.sort(np.random.default_rng(0).choice(len(sealed), SAMPLE_ROWS, replace=False))
-    learned, asked = _rounded(view.sample_features, view.test_features[sealed])
-    found = _near(learned, asked)
+    tested = view.test_features[sealed]
+    learned, asked = _rounded(view.sample_features, tested)
+    copies = np.isin(_hashes(tested), _hashes(view.features))  # which `train_test_overlap` counts
+    found = _near(learned, asked, np.flatnonzero(~copies))
     if not found:
         return
     share = len(found) / len(asked)
-    examples = [[int(view.rows[view.sample[a]]), int(sealed[b])] for b, a in list(found.items())[:5]]
+    examples = [[int(view.rows[view.sample[a]]), int(view.test_rows[sealed[b]])] for b, a in list(found.items())[:5]]
     yield Finding(
         code="near_duplicates",
         severity="warning" if share > _SOME else "info",
         message=(
-            f"{plural(len(found), 'row')} of {len(asked):,} in the test set ({share:.1%}) equal a row to learn from in "
-            f"all columns but one or two{view.sampled}."
+            f"{plural(len(found), 'row')} of {len(asked):,} in the test set ({share:.1%}) equal a row to learn from, "
+            f"up to rounding, in all columns or all but one or two{view.sampled}."
         ),
         effect="They are almost the same case again, so the test score flatters a model that memorises.",
         advice="Where they are versions of one thing, keep them together with --group, or drop all but one.",
@@ -118,13 +120,11 @@ def _rounded(learned: pl.DataFrame, asked: pl.DataFrame) -> tuple[Array, Array]:
     return codes[: len(learned)], codes[len(learned) :]
 
 
-def _near(learned: Array, asked: Array) -> dict[int, int]:
-    """For each row of ``asked`` that has one, the first row of ``learned`` that is nearly equal, and not quite."""
+def _near(learned: Array, asked: Array, left: Array) -> dict[int, int]:
+    """For those rows of ``asked`` numbered by ``left`` that have one, a row of ``learned`` that is nearly equal."""
     bits = np.array([-np.log2(((np.bincount(c) / len(c)) ** 2).sum()) for c in learned.T])
     needed = np.log2(len(learned)) + np.log2(len(asked)) + _SURE_BITS
     found: dict[int, int] = {}
-    exact = set(_keys(learned).tolist())
-    left = np.array([row for row, key in enumerate(_keys(asked).tolist()) if key not in exact], dtype=np.int64)
     for block in range(_MOST_DIFFERENT + 1):
         columns = slice(block, None, _MOST_DIFFERENT + 1)
         for here, there in _equal_pairs(_keys(learned[:, columns]), _keys(asked[left][:, columns])):

@@ -19,8 +19,8 @@ _NAMES_SHOWN = 5
 class View:
     """A task without the labels of its test set.
 
-    ``features`` and ``y`` hold the development rows, ``test_features`` the sealed ones; ``rows`` are the numbers of the
-    development rows in the task. ``sample`` numbers at most 50,000 of the development rows, ``sample_features`` holds
+    ``features`` and ``y`` hold the development rows, ``test_features`` the sealed ones; ``rows`` and ``test_rows`` are
+    their numbers in the task. ``sample`` numbers at most 50,000 of the development rows, ``sample_features`` holds
     these, and ``associations`` tells what each column says of the target. All numbers are ascending.
     """
 
@@ -29,6 +29,7 @@ class View:
     features: pl.DataFrame
     y: Array
     test_features: pl.DataFrame
+    test_rows: Array
     rows: Array
     sample: Array
     sample_features: pl.DataFrame
@@ -76,6 +77,7 @@ def make_view(task: Task, dataset: Dataset, test_rows: Array) -> View:
         features=features,
         y=y,
         test_features=task.features[test_rows],
+        test_rows=test_rows,
         rows=rows,
         sample=sample,
         sample_features=sample_features,
