@@ -19,10 +19,10 @@ _NAMES_SHOWN = 5
 class View:
     """A task without the labels of its test set.
 
-    ``features`` and ``y`` hold the development rows, ``test_features`` the sealed ones; ``rows`` and
-    ``test_rows`` are their numbers in the task, ``places`` those of development rows in ``dataset.frame``. ``sample`` numbers at most 50,000 of the
-    development rows, ``sample_features`` holds these, and ``associations`` tells what each column says of the target.
-    All numbers are ascending.
+    ``features`` and ``y`` hold the development rows, ``test_features`` the sealed ones; ``rows`` and ``test_rows`` are
+    their numbers in the task, ``places`` those of development rows in ``dataset.frame``. ``sample`` numbers at most
+    50,000 of the development rows, ``sample_features`` holds these, and ``associations`` tells what each column says of
+    the target. All numbers but those of test rows are ascending.
     """
 
     task: Task
