@@ -82,9 +82,15 @@ def test_rows_that_are_nearly_the_same_on_both_sides(changed, code):
         assert found(report, "near_duplicates") is None
         return
     finding = need(report, code)
-    assert finding.severity == "warning"
+    assert finding.severity == "info"
     assert finding.evidence["share"] > 0.5
     assert all(abs(learned - sealed) == 1 for learned, sealed in finding.evidence["examples"])
+
+
+def test_item_41_a_test_file_of_rows_that_are_nearly_the_same_is_a_warning():
+    both = versions(400, 1)
+    first, second = ({name: values[start::2] for name, values in both.items()} for start in (0, 1))
+    assert need(look(first, test=second), "near_duplicates").severity == "warning"
 
 
 def test_item_41_copies_on_both_sides_are_counted():
