@@ -114,18 +114,8 @@ def make_task(
     name = _target_name(dataset, target)
     card = dataset if name == dataset.target else replace(dataset, task=None, metric=None, positive_class=None)
     division = read_division(dataset, name, group=group, time=time, gap=gap, splits=splits)
-    train = read_target(dataset, name)
-    if len(train.rows) < MIN_ROWS:
-        got = len(train.rows)
-        raise DataError(f"at least {MIN_ROWS} rows with a known target are needed, got {got}. Bring more rows.")
-    wanted = metric or (card.metric if task in (None, card.task) else None)
-    chosen = get_metric(wanted) if wanted else None
-    kind, why = find_kind(train, task or card.task, chosen)
-    if task is None and card.task is not None:
-        why = f"{kind}, as the dataset's card says (--task overrules this)."
-    chosen = chosen or default_metric(kind)
-    fit_for(chosen, kind, dataset.name)
-    check_classes(train, kind)
+    train = _known_rows(dataset, name)
+    kind, why, chosen = _judged(card, train, task, metric)
     given = read_target(test, name, like=train) if test is not None else None
     classes, class_notes = _classes(train, kind, positive_class, card.positive_class)
     parts = [train] if given is None else [train, given]
@@ -175,6 +165,28 @@ def make_task(
             *dict.fromkeys(note for _, notes in coerced for note in notes),
         ),
     )
+
+
+def _known_rows(dataset: Dataset, name: str) -> Target:
+    """The rows of which the target is known, of which there must be enough."""
+    train = read_target(dataset, name)
+    if len(train.rows) < MIN_ROWS:
+        got = len(train.rows)
+        raise DataError(f"at least {MIN_ROWS} rows with a known target are needed, got {got}. Bring more rows.")
+    return train
+
+
+def _judged(card: Dataset, train: Target, task: TaskKind | None, metric: str | None) -> tuple[TaskKind, str, Metric]:
+    """The kind of task, why it is that, and the metric: as asked for, as the card says, as the values suggest."""
+    wanted = metric or (card.metric if task in (None, card.task) else None)
+    chosen = get_metric(wanted) if wanted else None
+    kind, why = find_kind(train, task or card.task, chosen)
+    if task is None and card.task is not None:
+        why = f"{kind}, as the dataset's card says (--task overrules this)."
+    chosen = chosen or default_metric(kind)
+    fit_for(chosen, kind, card.name)
+    check_classes(train, kind)
+    return kind, why, chosen
 
 
 def _read_only(array: Array) -> Array:
