@@ -181,8 +181,9 @@ class Search:
             return None
         left = self._plan.search.left
         if entry.candidate.origin == "baseline":
-            is_first = entry is self._open[0] and not self._has_result
-            return max(left, _BASELINE_SECONDS, self._plan.total.left if is_first else 0.0)
+            if self._has_result:
+                return max(left, min(_BASELINE_SECONDS, self._baselines_left))
+            return max(left, _BASELINE_SECONDS, self._plan.total.left if entry is self._open[0] else 0.0)
         return left if entry.results else min(left, self._first_fold_seconds(entry.candidate.family))
 
     def _first_fold_seconds(self, family: str) -> float:
@@ -242,10 +243,15 @@ class Search:
 
     @property
     def _over(self) -> bool:
-        """Whether it is too late for another candidate; baselines go on until one of them is through."""
+        """Whether it is too late for another candidate; baselines go on for longer, until one of them is through."""
         if self._proposals.baseline_is_next:
-            return self._plan.total.passed and self._has_result
+            return self._baselines_left < _LEAST_SECONDS and self._has_result
         return self._plan.search.left < _LEAST_SECONDS
+
+    @property
+    def _baselines_left(self) -> float:
+        """Seconds that baselines have once something is scored: into half of what is kept back for what follows."""
+        return (self._plan.search.left + self._plan.total.left) / 2
 
     @property
     def _has_result(self) -> bool:

@@ -410,6 +410,15 @@ def test_a_second_baseline_is_left_out_when_the_command_should_be_over():
     assert [r.candidate.family for r in search.results()] == ["naive"]
 
 
+def test_baselines_leave_half_of_what_is_kept_back_to_what_follows():
+    families = (make_family("coin", baseline=True, order=1), *FAMILIES)
+    for total, expected in ((14.0, ["naive", "coin"]), (8.0, ["naive"])):
+        clock = Turned()
+        search, _ = make_search(timed(clock, 0.0, total=total), families=families)
+        drive_timed(search, clock, one_second)
+        assert [r.candidate.family for r in search.results()] == expected
+
+
 def test_the_second_baseline_runs_when_the_first_fails():
     families = (make_family("coin", baseline=True, order=1), *FAMILIES)
     search, _ = make_search(timed(Turned(now=50), 0.0, total=3.0), families=families)
