@@ -127,7 +127,7 @@ def test_mixed_types() -> None:
     finding = need(look({"y": coin(), "doors": words, "colour": ["a", "b", "c", "7"] * 100}), "mixed_types")
     assert finding.columns == ("doors",)
     assert finding.severity == "info"
-    assert "'doors' (75% numbers, but 'more')" in finding.message
+    assert "'doors' (75% numbers, but 'more' in row 4)" in finding.message
 
 
 def test_high_cardinality() -> None:

@@ -94,7 +94,7 @@ CASES = {
         with_column(values=FEW_CODES),
         CHECK,
         0,
-        r"numbers and words are mixed in 1 column.*'x' \(50% numbers, but 'x1'\)",
+        r"numbers and words are mixed in 1 column.*'x' \(50% numbers, but 'x1' in row 61\)",
     ),
     "item-30 numbers as text": (
         with_column(values=NUMBERS),

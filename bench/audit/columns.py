@@ -99,18 +99,21 @@ def id_columns(view: View) -> Iterator[Finding]:
 
 
 def mixed_types(view: View) -> Iterator[Finding]:
-    """Text that is part numbers and part words."""
+    """Text that is part numbers and part words; rows are counted from 1, without the header."""
     shares: dict[str, float] = {}
-    words: dict[str, str] = {}
+    words: dict[str, tuple[str, int]] = {}
     for name in _text_columns(view):
         counts = view.dataset.frame[name].drop_nulls().value_counts(name="n")
         number = counts[name].str.strip_chars().cast(pl.Float64, strict=False).is_not_null()
         share = float(counts["n"].filter(number).sum() / max(int(counts["n"].sum()), 1))
         if _MIXED_SHARES[0] <= share < 1 and int(number.sum()) > 1:
-            shares[name], words[name] = share, str(counts[name].filter(~number).sort()[0])
+            shares[name], words[name] = share, _first_word(view, name)
     if not shares:
         return
-    shown = ", ".join(f"{name!r} ({shares[name]:.0%} numbers, but {words[name]!r:.30})" for name in list(shares)[:5])
+    shown = ", ".join(
+        f"{name!r} ({shares[name]:.0%} numbers, but {word!r:.30} in row {row:,})"
+        for name, (word, row) in list(words.items())[:5]
+    )
     numbers = max(shares.values()) > _MIXED_SHARES[1]
     yield Finding(
         code="mixed_types",
@@ -119,8 +122,19 @@ def mixed_types(view: View) -> Iterator[Finding]:
         effect="The order of the numbers is lost to the models.",
         advice="Where the words mean that a value is missing, name them with --null.",
         columns=tuple(shares),
-        evidence={"number_share": {name: round(share, 6) for name, share in shares.items()}},
+        evidence={
+            "number_share": {name: round(share, 6) for name, share in shares.items()},
+            "first_word_in_row": {name: row for name, (_, row) in words.items()},
+        },
     )
+
+
+def _first_word(view: View, name: str) -> tuple[str, int]:
+    """The first value of a column that is no number, and its row as read, counted from 1."""
+    column, picked = view.dataset.frame[name], view.dataset.picked
+    words = column.is_not_null() & column.str.strip_chars().cast(pl.Float64, strict=False).is_null()
+    place = int(words.arg_max() or 0)
+    return str(column[place]), 1 + int(place if picked is None else picked[place])
 
 
 def _text_columns(view: View) -> list[str]:
