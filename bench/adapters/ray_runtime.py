@@ -126,9 +126,12 @@ def ray_started(machine: Machine) -> Iterator[None]:
 class RayThread:
     """Starts Ray, keeps it and stops it, all in one thread: Ray's processes end with the thread that started them."""
 
-    def __init__(self, machine: Machine, then: Callable[[], None]) -> None:
-        """Prepare to start Ray with what ``machine`` allows; ``then`` is called in the thread once Ray is up."""
-        self._machine, self._then = machine, then
+    def __init__(self, machine: Machine, then: Callable[[], None], *, linger: float = 0.0) -> None:
+        """Prepare to start Ray with what ``machine`` allows; ``then`` is called in the thread once Ray is up.
+
+        Ray stays up for ``linger`` seconds more once it may go.
+        """
+        self._machine, self._then, self._linger = machine, then, linger
         self._settled, self._stop = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="ray", daemon=True)
@@ -173,6 +176,7 @@ class RayThread:
                     self._then()
                     self._settled.set()
                     self._stop.wait()
+                    time.sleep(self._linger)
             except BaseException as failure:  # the engine goes on without Ray and says why
                 self._failure = failure
             finally:

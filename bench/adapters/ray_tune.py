@@ -5,6 +5,7 @@ actors of `bench.adapters.ray_actors` (figures in ARCHITECTURE.md), so that thos
 """
 
 import faulthandler
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ else:
     tune = import_tune()
 
 _WORK, _RESULT = "work", "result"
+#: Tune leaves its actors to end by themselves. Where Ray is stopped under them, Ray's core may end this process (exit
+#: code 1, without a word) as it finds nobody to report their ends to.
+_LINGER_SECONDS = 3.0
 
 
 class FoldTrainable(tune.Trainable):  # type: ignore[misc]
@@ -106,7 +110,7 @@ class TuneEngine:
     def __init__(self, machine: Machine) -> None:
         """Use what ``machine`` allows."""
         self._machine = machine
-        self._ray = RayThread(machine, then=lambda: None)
+        self._ray = RayThread(machine, then=lambda: None, linger=_LINGER_SECONDS)
 
     def start(self) -> None:
         """Start Ray in a thread."""
@@ -136,6 +140,8 @@ class TuneEngine:
             ),
         )
         tuner.fit()
+        del tuner, trainable
+        gc.collect()  # what refers to Ray's objects must not outlive Ray
 
     def close(self) -> None:
         """Have Ray stopped; the process waits for that when it ends."""
