@@ -13,7 +13,8 @@ Origin = Literal["baseline", "default", "portfolio", "tuned", "ensemble"]
 class Candidate:
     """What one trial fits. ``number`` counts the family's candidates from 0; ``trial_id`` hashes all that decides it.
 
-    ``patient`` candidates are not given up before their last fold.
+    ``patient`` candidates are not given up before their last fold. ``rows`` is how many of a fold's training rows are
+    learned from at most; None for all of them.
     """
 
     trial_id: str
@@ -23,6 +24,7 @@ class Candidate:
     number: int
     seed: int
     patient: bool = False
+    rows: int | None = None
     label: str | None = None
 
     @property

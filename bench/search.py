@@ -21,7 +21,7 @@ from bench.candidate import Candidate
 from bench.metric import Metric
 from bench.proposals import Proposals
 from bench.stats import probability_worse
-from bench.trial import FoldResult, Status, TrialResult
+from bench.trial import FoldResult, Status, TrialResult, lent_rounds
 
 #: What a baseline may take a fold once the search's time is over: even the shortest run has something to report. The
 #: first to be through may take what the whole command has left, since tables are large whose encoding alone takes long.
@@ -37,11 +37,15 @@ _LEEWAY = 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """One fit: a candidate on one fold, and how many seconds it may take (None: as many as it needs)."""
+    """One fit: a candidate on one fold, and how many seconds it may take (None: as many as it needs).
+
+    ``lent`` holds the rounds that its first folds kept.
+    """
 
     candidate: Candidate
     fold: int
     seconds: float | None
+    lent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,7 +177,7 @@ class Search:
         if seconds is not None and seconds < _LEAST_SECONDS:
             return None
         entry.handed.add(missing[0])
-        return Work(candidate=entry.candidate, fold=missing[0], seconds=seconds)
+        return Work(candidate=entry.candidate, fold=missing[0], seconds=seconds, lent=lent_rounds(entry.in_order))
 
     def _seconds_for(self, entry: _Open) -> float | None:
         """How long a fit may take: all that is left, or until a candidate's own cost is known a share of it."""

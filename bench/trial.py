@@ -4,7 +4,7 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,8 @@ from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
 
 CLASSES = "classes.txt"
+#: The first folds of a candidate find out by early stopping how many rounds it needs.
+LENDERS = 2
 _OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "bad_alloc", "bad allocation")
 Status = Literal["ok", "pruned", "timeout", "out_of_memory", "error", "skipped"]
 
@@ -35,6 +37,7 @@ class FoldResult:
     ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
     ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
+    ``rounds`` is how many iterations a fit that counts them kept.
     """
 
     trial_id: str
@@ -49,6 +52,7 @@ class FoldResult:
     peak_memory_mb: float = 0.0
     finished_at: float = 0.0
     worker: str = ""
+    rounds: int | None = None
 
     @classmethod
     def failed(
@@ -102,8 +106,21 @@ class _BadPrediction(Exception):  # noqa: N818 - becomes the reason of a failed 
     """What an estimator predicted cannot be scored."""
 
 
+def lent_rounds(folds: Iterable[FoldResult]) -> tuple[int, ...]:
+    """Rounds that a candidate's first folds kept, which its other folds may take over; empty while one is missing."""
+    kept = {result.fold: result.rounds for result in folds}
+    lent = [kept.get(fold) for fold in range(LENDERS)]
+    return tuple(rounds for rounds in lent if rounds) if all(lent) else ()
+
+
 def run_fold(
-    problem: Problem, candidate: Candidate, fold: int, *, allotment: Allotment, seconds: float | None
+    problem: Problem,
+    candidate: Candidate,
+    fold: int,
+    *,
+    allotment: Allotment,
+    seconds: float | None,
+    lent: tuple[int, ...] = (),
 ) -> FoldResult:
     """Fit and score one candidate on one fold and store what came of it; never raises for what a fit does.
 
@@ -113,6 +130,7 @@ def run_fold(
         fold: number of the fold.
         allotment: threads and device the fit is held to.
         seconds: how long the fit may take; None for no limit.
+        lent: what `lent_rounds` gives of the candidate's other folds.
     """
     started = time.perf_counter()
     _reset_peak_memory()
@@ -122,7 +140,7 @@ def run_fold(
         warm_up(discover()[candidate.family])  # first: only libraries that are loaded can be held to their threads
         with warnings.catch_warnings(), limit_threads(allotment.cpus):
             warnings.simplefilter("ignore")  # fits of bad parameters warn by the thousand; the score tells
-            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder)
+            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, lent)
     except DeadlineReached:
         limit = "its time" if seconds is None else f"{seconds:.1f} s"
         reason, busy = f"not fitted within {limit}", time.perf_counter() - started
@@ -163,7 +181,13 @@ def _reason(error: BaseException, folder: Path) -> str:
 
 
 def _fit_and_score(
-    problem: Problem, candidate: Candidate, fold: int, allotment: Allotment, deadline: Deadline, folder: Path
+    problem: Problem,
+    candidate: Candidate,
+    fold: int,
+    allotment: Allotment,
+    deadline: Deadline,
+    folder: Path,
+    lent: tuple[int, ...],
 ) -> dict[str, Any]:
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
@@ -176,9 +200,13 @@ def _fit_and_score(
         n_classes=len(present),
         metric=task.metric.name,
         seed=seed_for(candidate.seed, "fold", fold),
+        rounds=_borrowed(problem, family, fold, lent),
     )
     estimator = family.build(settings)
-    learn, watch = _training_parts(problem, family, data, rows.train, labels, fold)
+    if family.watches and settings.rounds is None:
+        learn, watch = _training_parts(problem, data, rows.train, labels, fold)
+    else:
+        learn, watch = (data.train, labels), None
     begun = time.perf_counter()
     estimator.fit(*learn, valid=watch, allotment=allotment, deadline=deadline)
     fit_seconds = time.perf_counter() - begun
@@ -195,7 +223,24 @@ def _fit_and_score(
         estimator.save(temporary)
         write_text(temporary / CLASSES, " ".join(map(str, present)))
     scores[task.metric.name] = score
-    return {"score": score, "scores": scores, "fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
+    return {
+        "score": score,
+        "scores": scores,
+        "fit_seconds": fit_seconds,
+        "predict_seconds": predict_seconds,
+        "rounds": getattr(estimator, "rounds", None),
+    }
+
+
+def _borrowed(problem: Problem, family: Family, fold: int, lent: tuple[int, ...]) -> int | None:
+    """How many rounds a fold takes over from the first folds, so that it can learn from all of its training rows.
+
+    Their mean, where rows are exchangeable; None for a fold that has to find its own. Nothing of what a fold is scored
+    on decides its rounds but as one row among many that the other folds' slices were drawn from.
+    """
+    if not (family.borrows and lent and fold >= LENDERS and problem.splits.strategy == "stratified"):
+        return None
+    return max(1, round(float(np.mean(lent))))
 
 
 def _compress(y: Array, kind: str) -> tuple[Array, Array]:
@@ -207,11 +252,9 @@ def _compress(y: Array, kind: str) -> tuple[Array, Array]:
 
 
 def _training_parts(
-    problem: Problem, family: Family, data: FoldData, train: Array, labels: Array, fold: int
+    problem: Problem, data: FoldData, train: Array, labels: Array, fold: int
 ) -> tuple[tuple[Encoded, Array], tuple[Encoded, Array] | None]:
-    """Split off the slice of training rows that early stopping watches, for families that ask for it."""
-    if not family.watches:
-        return (data.train, labels), None
+    """Split off the slice of training rows that early stopping watches."""
     task = problem.task
     fit_rows, stop_rows = holdout(
         task.kind,

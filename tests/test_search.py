@@ -1,6 +1,7 @@
 """The brain: what is fitted next, what goes on, what is given up; by count and by the clock."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -597,3 +598,12 @@ def test_candidates_of_a_family_that_takes_part_no_more_are_not_taken_up():
     search, _ = make_search(timed(clock, 30.0), past=past, families=FAMILIES[:2])
     drive_timed(search, clock, one_second)
     assert {r.candidate.family for r in search.results()} == {"naive", "trees"}
+
+
+def test_later_folds_are_handed_what_the_first_two_lent():
+    search, _ = make_search(counted(1), families=ONE)
+    for rounds in (10, 20):
+        work = search.next()
+        assert work.lent == ()
+        search.tell(replace(scored(work.candidate, work.fold), rounds=rounds))
+    assert search.next().lent == (10, 20)
