@@ -1,5 +1,8 @@
 """Which candidate is tried next: baselines, the default of every family, one tuned candidate a family, then whichever
 family promises the largest gain (see `bench.promise`), with parameters from its Optuna study.
+
+Where rows are many, families begin on a sample of each fold's training rows; the best then grow, step by step, as long
+as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,27 +22,39 @@ from bench.trial import TrialResult
 #: A family whose candidates fail this often in a row is given up.
 MOST_FAILURES = 3
 _FRESH_TRIES = 10
+#: Up to so many training rows, all are learned from at once; more are taken in steps, each so many times the last.
+_ALL_ROWS = 100_000
+_FIRST_ROWS = 20_000
+_GROWTH = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
     """A family that takes part, with the space that fits the task.
 
-    ``identify(params, seed)`` gives a trial's id; ``cost`` foretells a default fit's time, beside other members'.
+    ``identify(params, seed, rows)`` gives a trial's id; ``cost`` foretells a default fit's time, beside other members'.
     """
 
     family: Family
     space: Space
     study: FamilyStudy
-    identify: Callable[[Params, int], str]
+    identify: Callable[[Params, int, int | None], str]
     cost: float = 1.0
+
+
+def row_steps(rows: int) -> tuple[int, ...]:
+    """Numbers of training rows that candidates of a search by the clock learn from, in turn: ``rows`` at last."""
+    steps = [] if rows <= _ALL_ROWS else [_FIRST_ROWS]
+    while steps and steps[-1] * _GROWTH < rows:
+        steps.append(steps[-1] * _GROWTH)
+    return (*steps, rows)
 
 
 class Proposals:
     """Proposes candidates one at a time and learns from what came of them."""
 
-    def __init__(self, members: Sequence[Member], *, metric: Metric, seed: int) -> None:
-        """Begin with the opening moves: cheap and strong families first."""
+    def __init__(self, members: Sequence[Member], *, metric: Metric, seed: int, steps: Sequence[int] = (1,)) -> None:
+        """Begin with the opening moves: cheap and strong families first, on the first of `row_steps`."""
         ordered = sorted(members, key=lambda m: (not m.family.baseline, m.family.order, m.family.name))
         self._members = {m.family.name: m for m in ordered}
         self._records = {name: FamilyRecord() for name in self._members}
@@ -51,7 +66,11 @@ class Proposals:
         opening: list[tuple[str, Origin]] = [
             (m.family.name, "baseline" if m.family.baseline else "default") for m in ordered
         ]
-        self._opening = opening + [(m.family.name, "tuned") for m in ordered if m.space.parameters]
+        self._steps = tuple(steps)
+        tuned = [m.family.name for m in ordered if m.space.parameters and len(steps) == 1]
+        self._opening = opening + [(name, "tuned") for name in tuned]
+        self._step = {name: len(steps) - 1 if m.family.baseline else 0 for name, m in self._members.items()}
+        self._best: dict[str, Candidate] = {}
 
     @property
     def baseline_is_next(self) -> bool:
@@ -62,39 +81,60 @@ class Proposals:
         """What is known about a family."""
         return self._records[family]
 
-    def seconds_a_fold(self, family: str) -> float | None:
+    def has_timed(self, family: str) -> bool:
+        """Whether a fold of a family has been measured."""
+        return self._records[family].seconds_a_fold is not None
+
+    def seconds_a_fold(self, family: str, step: int | None = None) -> float | None:
         """What a fold of a family takes: as measured, else as its cost foretells from folds of others that went well.
 
-        None while neither is known. Baselines foretell nothing: they take no time to speak of.
+        Time is taken to grow with the rows of the family's ``step``, its own if none is named. None while neither is
+        known. Baselines foretell nothing: they take no time to speak of.
         """
+        share = self._steps[self._step[family] if step is None else step] / self._steps[-1]
         measured = self._records[family].seconds_a_fold
-        if measured is not None or self._members[family].family.baseline:
-            return measured
+        if measured is not None:
+            return share * measured
+        if self._members[family].family.baseline:
+            return None
         units = [
             float(np.mean(seconds)) / member.cost
             for name, member in self._members.items()
             if not member.family.baseline and (seconds := self._records[name].fold_seconds)
         ]
-        return self._members[family].cost * float(np.median(units)) if units else None
+        return share * self._members[family].cost * float(np.median(units)) if units else None
 
-    def propose(self, *, affordable: Callable[[str], bool], timed: bool) -> Candidate | None:
+    def propose(self, *, affordable: Callable[[str, int], bool], timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
 
         Args:
-            affordable: says of a family whether a candidate of it still fits; asked for all but baselines.
+            affordable: says of a family whether a candidate of it still fits, on the rows of a step; asked for all but
+                baselines.
             timed: whether measured seconds may decide.
         """
         while self._opening:
             name, origin = self._opening.pop(0)
-            if (origin == "baseline" or (self._willing(name) and affordable(name))) and (
+            if (origin == "baseline" or (self._willing(name) and affordable(name, self._step[name]))) and (
                 made := self._make(name, origin)
             ) is not None:
                 return made
-        while names := [n for n in self._members if self._tunable(n) and self._willing(n) and affordable(n)]:
+        growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, self._step[n] + 1)]
+        if growing:
+            return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
+
+        def able(name: str) -> bool:
+            return self._tunable(name) and self._willing(name) and affordable(name, self._step[name])
+
+        while names := [n for n in self._members if able(n)]:
             name = max(names, key=lambda n: (expected_gain(self._records, n, timed=timed), -self._count[n]))
             if (made := self._make(name, "tuned")) is not None:
                 return made
         return None
+
+    def _grow(self, name: str) -> Candidate:
+        """Make a family's best candidate again, on more rows."""
+        self._step[name] += 1
+        return self._candidate(self._members[name], self._best.pop(name).params, "grown")
 
     def _tunable(self, name: str) -> bool:
         """Whether a family has anything to search."""
@@ -140,14 +180,17 @@ class Proposals:
         name = member.family.name
         number = self._count[name]
         seed = seed_for(self._seed, "fit", name, number)
+        step = self._step[name]
+        rows = None if step + 1 == len(self._steps) else self._steps[step]
         candidate = Candidate(
-            trial_id=member.identify(params, seed),
+            trial_id=member.identify(params, seed, rows),
             family=name,
             params=params,
             origin=origin,
             number=number,
             seed=seed,
-            patient=number < 2,
+            patient=number < 2 or origin == "grown",
+            rows=rows,
         )
         self._note(candidate)
         return candidate
@@ -164,9 +207,10 @@ class Proposals:
         what decides the trial's identity, such as the version of a library, has changed since.
         """
         member = self._members.get(candidate.family)
-        if member is None or member.identify(candidate.params, candidate.seed) != candidate.trial_id:
+        if member is None or member.identify(candidate.params, candidate.seed, candidate.rows) != candidate.trial_id:
             return False
         self._note(candidate)
+        self._step[candidate.family] = max(self._step[candidate.family], self._step_of(candidate))
         move = (candidate.family, candidate.origin)
         if move in self._opening:
             self._opening.remove(move)
@@ -180,5 +224,14 @@ class Proposals:
         suggestion = self._suggestions.pop(candidate.trial_id, None)
         study = self._members[candidate.family].study
         study.tell(suggestion, candidate.params, result.status, result.scores, label=candidate.trial_id)
-        record.add(result, self._metric)
+        step = self._step_of(candidate)
+        record.add(result, self._metric, share=self._steps[step] / self._steps[-1])
+        if result.status == "ok" and self._metric.error(result.mean) == min(record.errors):
+            self._best[candidate.family] = candidate
         return record.failures == MOST_FAILURES
+
+    def _step_of(self, candidate: Candidate) -> int:
+        """On which of the steps a candidate stands; one on rows that are no step of this session's, on the first."""
+        if candidate.rows is None:
+            return len(self._steps) - 1
+        return self._steps.index(candidate.rows) if candidate.rows in self._steps else 0

@@ -196,13 +196,15 @@ class Search:
         Never so little that one which takes as long as the family's others would be cut off.
         """
         share = _UNKNOWN_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
-        return max(share, _LEAST_SECONDS, _LEEWAY * (self._proposals.record(family).seconds_a_fold or 0.0))
+        usual = (self._proposals.seconds_a_fold(family) or 0.0) if self._proposals.has_timed(family) else 0.0
+        return max(share, _LEAST_SECONDS, _LEEWAY * usual)
 
     def _cost(self, entry: _Open) -> float | None:
         """Seconds a fold, from the candidate's own folds, else from its family's; None while neither is known."""
         if entry.results:
             return sum(result.busy_seconds for result in entry.results.values()) / len(entry.results)
-        return self._proposals.record(entry.candidate.family).seconds_a_fold
+        family = entry.candidate.family
+        return self._proposals.seconds_a_fold(family) if self._proposals.has_timed(family) else None
 
     def _too_slow(self, entry: _Open) -> str:
         """Say why a candidate cannot be finished before the search ends; empty when it can."""
@@ -219,18 +221,18 @@ class Search:
         ends = [begun, *(size for size in self._rungs if size > begun)]
         return cost * sum(math.ceil((end - start) / self._plan.slots) for start, end in pairwise(ends))
 
-    def _affordable(self, family: str) -> bool:
-        """Whether a family's candidate, at its measured or foretold cost, still ends before the search does.
+    def _affordable(self, family: str, step: int) -> bool:
+        """Whether a family's candidate, at its measured or foretold cost on the rows of a step, still ends in time.
 
         A foretold cost leaves room for being wrong. While none is known: whether a first fold could be handed out.
         """
         if self._counted:
             return True
-        left, cost = self._plan.search.left, self._proposals.seconds_a_fold(family)
+        left, cost = self._plan.search.left, self._proposals.seconds_a_fold(family, step)
         if cost is None:
             return self._first_fold_seconds(family) > _LEAST_SECONDS
-        measured = self._proposals.record(family).seconds_a_fold is not None
-        return self._seconds_needed(cost, 0) < (left if measured else _UNKNOWN_SHARE * left)
+        share = 1.0 if self._proposals.has_timed(family) else _UNKNOWN_SHARE
+        return self._seconds_needed(cost, 0) < share * left
 
     def _propose(self) -> bool:
         """Open one candidate, or in a counted run the next batch; False when there is none to open now."""
@@ -308,7 +310,8 @@ class Search:
         elif not whole_rung:
             return
         elif len(entry.results) == self._n_folds:
-            self._close(entry, "ok", "")
+            rows = entry.candidate.rows
+            self._close(entry, "ok", f"learned from {rows:,} rows a fold" if rows else "")
         elif self._hopeless(entry):
             self._close(entry, "pruned", f"clearly worse than the best of its family on {len(entry.results)} folds")
         else:

@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.candidate import Candidate
+from bench.cap import sample_rows
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
-from bench.fold_data import FoldData, fold_data
+from bench.fold_data import fold_data
 from bench.identity import seed_for
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
@@ -22,6 +23,7 @@ from bench.recipes import Encoded, Features, without_switches
 from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
+from bench.task import Task
 
 CLASSES = "classes.txt"
 #: The first folds of a candidate find out by early stopping how many rounds it needs.
@@ -193,7 +195,11 @@ def _fit_and_score(
     task, family = problem.task, discover()[candidate.family]
     data = fold_data(problem, family.recipe, fold, Features.of(candidate.params))
     rows = problem.splits.folds[fold]
-    labels, present = _compress(task.y[rows.train], task.kind)
+    learned, train = data.train, rows.train
+    if candidate.rows is not None and candidate.rows < len(train):
+        used = _sample(task, train, candidate.rows)
+        learned, train = learned.rows(used), train[used]
+    labels, present = _compress(task.y[train], task.kind)
     settings = Settings(
         params=without_switches(candidate.params),
         kind=task.kind if len(present) != 2 else "binary",
@@ -203,10 +209,9 @@ def _fit_and_score(
         rounds=_borrowed(problem, family, fold, lent),
     )
     estimator = family.build(settings)
+    learn, watch = (learned, labels), None
     if family.watches and settings.rounds is None:
-        learn, watch = _training_parts(problem, data, rows.train, labels, fold)
-    else:
-        learn, watch = (data.train, labels), None
+        learn, watch = _training_parts(problem, learned, train, labels, fold)
     begun = time.perf_counter()
     estimator.fit(*learn, valid=watch, allotment=allotment, deadline=deadline)
     fit_seconds = time.perf_counter() - begun
@@ -252,7 +257,7 @@ def _compress(y: Array, kind: str) -> tuple[Array, Array]:
 
 
 def _training_parts(
-    problem: Problem, data: FoldData, train: Array, labels: Array, fold: int
+    problem: Problem, learned: Encoded, train: Array, labels: Array, fold: int
 ) -> tuple[tuple[Encoded, Array], tuple[Encoded, Array] | None]:
     """Split off the slice of training rows that early stopping watches."""
     task = problem.task
@@ -266,8 +271,15 @@ def _training_parts(
         seed=seed_for(problem.seed, "holdout", fold),
     )
     if len(stop_rows) == 0:
-        return (data.train, labels), None
-    return (data.train.rows(fit_rows), labels[fit_rows]), (data.train.rows(stop_rows), labels[stop_rows])
+        return (learned, labels), None
+    return (learned.rows(fit_rows), labels[fit_rows]), (learned.rows(stop_rows), labels[stop_rows])
+
+
+def _sample(task: Task, train: Array, most: int) -> Array:
+    """Number the training rows that a candidate of fewer rows learns from: the same for all candidates."""
+    groups = None if task.groups is None else task.groups[train]
+    time_of = None if task.time is None else task.time[train]
+    return sample_rows(task.kind, task.y[train], groups, time_of, most)
 
 
 def _predict(estimator: Estimator, X: Encoded, kind: str, present: Array, n_classes: int) -> Array:

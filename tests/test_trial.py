@@ -497,3 +497,15 @@ class TestBorrowedRounds:
         rows = len(problem.splits.folds[2].train)
         assert seen[0][0] < rows
         assert seen == [(seen[0][0], False), (rows, True)]
+
+
+def test_a_candidate_of_fewer_rows_learns_from_a_sample_of_every_class(make_small, monkeypatch):
+    watched = watch(monkeypatch)
+    problem = make_small("multiclass")
+    made = replace(candidate("spy"), rows=20)
+    result = run_fold(problem, made, 0, allotment=ONE, seconds=None)
+    whole = problem.task.y[problem.splits.folds[0].train]
+    (spy,) = watched
+    assert result.status == "ok"
+    assert 18 <= len(spy.y) == len(spy.X.values) <= 22 < len(whole)
+    assert set(spy.y.tolist()) == set(whole.tolist())
