@@ -69,7 +69,7 @@ class Proposals:
         self._steps = tuple(steps)
         tuned = [m.family.name for m in ordered if m.space.parameters and len(steps) == 1]
         self._opening = opening + [(name, "tuned") for name in tuned]
-        self._step = {name: len(steps) - 1 if m.family.baseline else 0 for name, m in self._members.items()}
+        self._step = dict.fromkeys(self._members, 0)
         self._best: dict[str, Candidate] = {}
 
     @property
@@ -226,7 +226,8 @@ class Proposals:
         study.tell(suggestion, candidate.params, result.status, result.scores, label=candidate.trial_id)
         step = self._step_of(candidate)
         record.add(result, self._metric, share=self._steps[step] / self._steps[-1])
-        if result.status == "ok" and self._metric.error(result.mean) == min(record.errors):
+        whole = result.status == "ok" and candidate.origin != "baseline"
+        if whole and self._metric.error(result.mean) == min(record.errors):
             self._best[candidate.family] = candidate
         return record.failures == MOST_FAILURES
 

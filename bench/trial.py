@@ -12,10 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.candidate import Candidate
-from bench.cap import sample_rows
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
-from bench.fold_data import fold_data
+from bench.fold_data import fold_data, training_rows
 from bench.identity import seed_for
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
@@ -23,7 +22,6 @@ from bench.recipes import Encoded, Features, without_switches
 from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
-from bench.task import Task
 
 CLASSES = "classes.txt"
 #: The first folds of a candidate find out by early stopping how many rounds it needs.
@@ -193,12 +191,8 @@ def _fit_and_score(
 ) -> dict[str, Any]:
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
-    data = fold_data(problem, family.recipe, fold, Features.of(candidate.params))
-    rows = problem.splits.folds[fold]
-    learned, train = data.train, rows.train
-    if candidate.rows is not None and candidate.rows < len(train):
-        used = _sample(task, train, candidate.rows)
-        learned, train = learned.rows(used), train[used]
+    data = fold_data(problem, family.recipe, fold, Features.of(candidate.params), candidate.rows)
+    train, scored = training_rows(problem, fold, candidate.rows), problem.splits.folds[fold].valid
     labels, present = _compress(task.y[train], task.kind)
     settings = Settings(
         params=without_switches(candidate.params),
@@ -209,9 +203,9 @@ def _fit_and_score(
         rounds=_borrowed(problem, family, fold, lent),
     )
     estimator = family.build(settings)
-    learn, watch = (learned, labels), None
+    learn, watch = (data.train, labels), None
     if family.watches and settings.rounds is None:
-        learn, watch = _training_parts(problem, learned, train, labels, fold)
+        learn, watch = _training_parts(problem, data.train, train, labels, fold)
     begun = time.perf_counter()
     estimator.fit(*learn, valid=watch, allotment=allotment, deadline=deadline)
     fit_seconds = time.perf_counter() - begun
@@ -219,8 +213,8 @@ def _fit_and_score(
     valid = _predict(estimator, data.valid, task.kind, present, len(task.classes))
     predict_seconds = time.perf_counter() - begun
     test = _predict(estimator, data.test, task.kind, present, len(task.classes))
-    scores = {metric.name: metric.score(task.y[rows.valid], valid, task.classes) for metric in metrics_for(task.kind)}
-    score = task.metric.score(task.y[rows.valid], valid, task.classes)
+    scores = {metric.name: metric.score(task.y[scored], valid, task.classes) for metric in metrics_for(task.kind)}
+    score = task.metric.score(task.y[scored], valid, task.classes)
     if not np.isfinite(score):
         raise _BadPrediction(f"{task.metric.name} is {score} on the validation rows of fold {fold}")
     with building(folder) as temporary:
@@ -273,13 +267,6 @@ def _training_parts(
     if len(stop_rows) == 0:
         return (learned, labels), None
     return (learned.rows(fit_rows), labels[fit_rows]), (learned.rows(stop_rows), labels[stop_rows])
-
-
-def _sample(task: Task, train: Array, most: int) -> Array:
-    """Number the training rows that a candidate of fewer rows learns from: the same for all candidates."""
-    groups = None if task.groups is None else task.groups[train]
-    time_of = None if task.time is None else task.time[train]
-    return sample_rows(task.kind, task.y[train], groups, time_of, most)
 
 
 def _predict(estimator: Estimator, X: Encoded, kind: str, present: Array, n_classes: int) -> Array:
