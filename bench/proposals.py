@@ -1,5 +1,5 @@
-"""Which candidate is tried next: baselines, the default of every family, one tuned candidate a family, then whichever
-family promises the largest gain (see `bench.promise`), with parameters from its Optuna study.
+"""Which candidate is tried next: baselines, the default of every family, the first of its portfolio, one from its
+Optuna study, then whichever family promises the largest gain (see `bench.promise`): its portfolio first, then its study.
 
 Where rows are many, families begin on a sample of each fold's training rows; the best then grow, step by step, as long
 as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
@@ -26,6 +26,8 @@ _FRESH_TRIES = 10
 _ALL_ROWS = 100_000
 _FIRST_ROWS = 20_000
 _GROWTH = 5
+#: A family's second and third move are made before others have shown what they promise only if they are cheap.
+_LARGEST_SHARE = {"portfolio": 0.25, "tuned": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,10 +69,17 @@ class Proposals:
             (m.family.name, "baseline" if m.family.baseline else "default") for m in ordered
         ]
         self._steps = tuple(steps)
-        tuned = [m.family.name for m in ordered if m.space.parameters and len(steps) == 1]
-        self._opening = opening + [(name, "tuned") for name in tuned]
+        tunable = [m for m in ordered if m.space.parameters and len(steps) == 1]
+        opening += [(m.family.name, "portfolio") for m in tunable if m.space.portfolio]
+        self._opening = opening + [(m.family.name, "tuned") for m in tunable]
         self._step = dict.fromkeys(self._members, 0)
         self._best: dict[str, Candidate] = {}
+        self._moves: dict[Origin, Callable[[str], Candidate | None]] = {
+            "baseline": self._first,
+            "default": self._first,
+            "portfolio": self._from_portfolio,
+            "tuned": self._from_study,
+        }
 
     @property
     def baseline_is_next(self) -> bool:
@@ -104,30 +113,35 @@ class Proposals:
         ]
         return share * self._members[family].cost * float(np.median(units)) if units else None
 
-    def propose(self, *, affordable: Callable[[str, int], bool], timed: bool) -> Candidate | None:
+    def propose(self, *, share: Callable[[str, int], float], timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
 
         Args:
-            affordable: says of a family whether a candidate of it still fits, on the rows of a step; asked for all but
-                baselines.
+            share: says of a family which share of the time left a candidate of it takes, on the rows of a step; over 1
+                when it does not fit. Asked for all but baselines.
             timed: whether measured seconds may decide.
         """
         while self._opening:
             name, origin = self._opening.pop(0)
-            if (origin == "baseline" or (self._willing(name) and affordable(name, self._step[name]))) and (
-                made := self._make(name, origin)
-            ) is not None:
+            if (
+                origin == "baseline"
+                or (self._willing(name) and share(name, self._step[name]) <= _LARGEST_SHARE.get(origin, 1.0))
+            ) and (made := self._moves[origin](name)) is not None:
                 return made
-        growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, self._step[n] + 1)]
+
+        def affordable(name: str, more: int = 0) -> bool:
+            return share(name, self._step[name] + more) <= 1.0
+
+        growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, 1)]
         if growing:
             return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
 
         def able(name: str) -> bool:
-            return self._tunable(name) and self._willing(name) and affordable(name, self._step[name])
+            return self._tunable(name) and self._willing(name) and affordable(name)
 
         while names := [n for n in self._members if able(n)]:
             name = max(names, key=lambda n: (expected_gain(self._records, n, timed=timed), -self._count[n]))
-            if (made := self._make(name, "tuned")) is not None:
+            if (made := self._from_portfolio(name) or self._from_study(name)) is not None:
                 return made
         return None
 
@@ -145,15 +159,23 @@ class Proposals:
         record = self._records[name]
         return not record.exhausted and record.failures < MOST_FAILURES
 
-    def _make(self, name: str, origin: Origin) -> Candidate | None:
-        """Make a family's next candidate; None, and the family is exhausted, when nothing fresh is left to try."""
+    def _first(self, name: str) -> Candidate:
+        """Make a family's first candidate, from its defaults."""
         member = self._members[name]
-        if origin in ("baseline", "default"):
-            return self._candidate(member, dict(member.space.defaults), origin)
-        while self._portfolio[name] and not self._is_opening(name):
+        return self._candidate(member, dict(member.space.defaults), "baseline" if member.family.baseline else "default")
+
+    def _from_portfolio(self, name: str) -> Candidate | None:
+        """Make the next fresh candidate of a family's portfolio; None when there is none left."""
+        member = self._members[name]
+        while self._portfolio[name]:
             point = member.space.complete(self._portfolio[name].pop(0))
             if self._fresh(name, point):
                 return self._candidate(member, point, "portfolio")
+        return None
+
+    def _from_study(self, name: str) -> Candidate | None:
+        """Make a candidate that a family's study suggests; None, and the family is exhausted, when none is fresh."""
+        member = self._members[name]
         for _ in range(_FRESH_TRIES):
             suggestion = member.study.ask()
             if suggestion is None:
@@ -166,10 +188,6 @@ class Proposals:
             member.study.drop(suggestion)
         self._records[name].exhausted = True
         return None
-
-    def _is_opening(self, name: str) -> bool:
-        """Whether a family's first tuned candidate is still to come."""
-        return self._count[name] <= 1
 
     def _fresh(self, name: str, params: Params) -> bool:
         """Whether these parameters were not tried yet."""

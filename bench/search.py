@@ -221,18 +221,18 @@ class Search:
         ends = [begun, *(size for size in self._rungs if size > begun)]
         return cost * sum(math.ceil((end - start) / self._plan.slots) for start, end in pairwise(ends))
 
-    def _affordable(self, family: str, step: int) -> bool:
-        """Whether a family's candidate, at its measured or foretold cost on the rows of a step, still ends in time.
+    def _share(self, family: str, step: int) -> float:
+        """Which share of the time left a candidate takes, at its family's measured or foretold cost on a step's rows.
 
-        A foretold cost leaves room for being wrong. While none is known: whether a first fold could be handed out.
+        A foretold cost leaves room for being wrong. While none is known, what fits is that a first fold is handed out.
         """
         if self._counted:
-            return True
+            return 0.0
         left, cost = self._plan.search.left, self._proposals.seconds_a_fold(family, step)
         if cost is None:
-            return self._first_fold_seconds(family) > _LEAST_SECONDS
-        share = 1.0 if self._proposals.has_timed(family) else _UNKNOWN_SHARE
-        return self._seconds_needed(cost, 0) < share * left
+            return 0.0 if self._first_fold_seconds(family) > _LEAST_SECONDS else math.inf
+        allowed = left if self._proposals.has_timed(family) else _UNKNOWN_SHARE * left
+        return self._seconds_needed(cost, 0) / allowed if allowed > 0 else math.inf
 
     def _propose(self) -> bool:
         """Open one candidate, or in a counted run the next batch; False when there is none to open now."""
@@ -266,7 +266,7 @@ class Search:
 
     def _open_next(self) -> _Open | None:
         """Open the next proposal."""
-        candidate = self._proposals.propose(affordable=self._affordable, timed=not self._counted)
+        candidate = self._proposals.propose(share=self._share, timed=not self._counted)
         return None if candidate is None else self._start(candidate)
 
     def _start(self, candidate: Candidate) -> _Open:

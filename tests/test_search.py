@@ -77,11 +77,11 @@ def test_opening_moves_are_baselines_then_defaults_then_one_tuned_each():
     assert watcher.opened_[8].family == "boost"  # the best by far
 
 
-def test_portfolio_comes_after_the_first_tuned_and_before_the_rest():
+def test_the_first_of_the_portfolio_opens_and_the_rest_comes_before_more_suggestions():
     portfolio = {"trees": make_space("trees", portfolio=[{"x": 0.25}, {"x": 0.5}, {"x": 0.75}])}
     search, watcher = make_search(counted(6), families=ONE, spaces=portfolio)
     drive(search, scored)
-    assert [c.origin for c in watcher.opened_] == ["default", "tuned", "portfolio", "portfolio", "tuned", "tuned"]
+    assert [c.origin for c in watcher.opened_] == ["default", "portfolio", "tuned", "portfolio", "tuned", "tuned"]
     assert [c.params["x"] for c in watcher.opened_ if c.origin == "portfolio"] == [0.25, 0.75]  # 0.5 is the default
 
 
