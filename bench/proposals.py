@@ -1,5 +1,5 @@
 """Which candidate is tried next: baselines, the default of every family, the first of its portfolio, one from its
-Optuna study, then whichever family promises the largest gain (see `bench.promise`): its portfolio first, then its study.
+Optuna study, then whichever family promises the largest gain (see `bench.promise`), its portfolio before its study.
 
 Where rows are many, families begin on a sample of each fold's training rows; the best then grow, step by step, as long
 as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
