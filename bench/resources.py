@@ -5,10 +5,11 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import RequestError
+from bench.memo import Memo
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
@@ -33,13 +34,14 @@ class Allotment:
     """What one fit was given: threads, a share of a GPU (0 for none) and the device to use (``cpu`` or ``cuda``).
 
     ``checkpoint`` is a folder of this fit alone, where it may keep its state so that it goes on after an interruption;
-    whoever gave it removes it.
+    whoever gave it removes it. ``memo`` keeps what fits of one process have in common, such as binned training rows.
     """
 
     cpus: int = 1
     gpu: float = 0.0
     device: str = "cpu"
     checkpoint: Path | None = None
+    memo: Memo = field(default_factory=Memo, compare=False)
 
 
 class Deadline:

@@ -10,6 +10,7 @@ from bench.result import Run
 from bench.session import Clock
 from bench.spec import RunSpec
 from bench.spine import Tools, run
+from bench.trace import Recorder
 from bench.track import NullTracker, Tracker
 
 
@@ -57,6 +58,9 @@ def execute(
     Raises:
         BenchError: see `bench.errors`.
     """
+    clock = clock or Clock()
+    stages = Recorder()
+    stages.begin("start-up", "start-up", at=clock.started_at)
     here = machine(spec.cpus, spec.gpus)
     tools = Tools(
         machine=here,
@@ -64,7 +68,8 @@ def execute(
         tracker=make_tracker(spec),
         progress=progress,
         stop=stop or threading.Event(),
-        clock=clock or Clock(),
+        clock=clock,
+        stages=stages,
         command=command,
     )
     return run(spec, tools, data)

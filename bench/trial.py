@@ -1,11 +1,10 @@
 """A trial: one candidate fitted and scored fold by fold; failure becomes a status."""
 
-import os
 import time
 import traceback
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,14 +13,16 @@ import numpy as np
 from bench.candidate import Candidate
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
-from bench.fold_data import FoldData, fold_data
+from bench.fold_data import FoldData, fold_data, recipe_key
 from bench.identity import seed_for
+from bench.memo import Memo
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
 from bench.recipes import Encoded, Features, without_switches
 from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
+from bench.trace import Recorder, Span, this_process
 
 CLASSES = "classes.txt"
 _OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "bad_alloc", "bad allocation")
@@ -35,6 +36,7 @@ class FoldResult:
     ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
     ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
+    ``spans`` says when the worker did what.
     """
 
     trial_id: str
@@ -49,6 +51,7 @@ class FoldResult:
     peak_memory_mb: float = 0.0
     finished_at: float = 0.0
     worker: str = ""
+    spans: tuple[Span, ...] = ()
 
     @classmethod
     def failed(
@@ -67,12 +70,13 @@ class FoldResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "scores": dict(self.scores)}
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return plain | {"scores": dict(self.scores), "spans": [span.to_dict() for span in self.spans]}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "FoldResult":
-        """Read back what `to_dict` gave; other keys are left aside, and scores that JSON made null are NaN again."""
-        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
+        """Read back what `to_dict` gave but for the spans; other keys are left aside, scores that are null are NaN."""
+        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content and name != "spans"}
         scores = {name: float("nan") if score is None else score for name, score in content["scores"].items()}
         return cls(**known | {"scores": scores})
 
@@ -114,15 +118,25 @@ def run_fold(
         allotment: threads and device the fit is held to.
         seconds: how long the fit may take; None for no limit.
     """
+    recorder = Recorder()
+    result = _outcome(problem, candidate, fold, allotment, seconds, recorder)
+    return replace(result, worker=this_process(), spans=recorder.spans())
+
+
+def _outcome(
+    problem: Problem, candidate: Candidate, fold: int, allotment: Allotment, seconds: float | None, recorder: Recorder
+) -> FoldResult:
+    """Do what `run_fold` says, noting the steps with ``recorder``."""
     started = time.perf_counter()
     _reset_peak_memory()
     folder = fold_folder(problem.folder, candidate.trial_id, fold)
     allotment = replace(allotment, checkpoint=folder.with_name(f"{folder.name}.checkpoint"))
     try:
+        recorder.begin("import", "start-up")
         warm_up(discover()[candidate.family])  # first: only libraries that are loaded can be held to their threads
         with warnings.catch_warnings(), limit_threads(allotment.cpus):
             warnings.simplefilter("ignore")  # fits of bad parameters warn by the thousand; the score tells
-            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder)
+            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, recorder)
     except DeadlineReached:
         limit = "its time" if seconds is None else f"{seconds:.1f} s"
         reason, busy = f"not fitted within {limit}", time.perf_counter() - started
@@ -143,7 +157,6 @@ def run_fold(
         busy_seconds=time.perf_counter() - started,
         peak_memory_mb=_peak_memory_mb(),
         finished_at=time.time(),
-        worker=f"{os.uname().nodename}:{os.getpid()}",
     )
 
 
@@ -163,13 +176,20 @@ def _reason(error: BaseException, folder: Path) -> str:
 
 
 def _fit_and_score(
-    problem: Problem, candidate: Candidate, fold: int, allotment: Allotment, deadline: Deadline, folder: Path
+    problem: Problem,
+    candidate: Candidate,
+    fold: int,
+    allotment: Allotment,
+    deadline: Deadline,
+    folder: Path,
+    recorder: Recorder,
 ) -> dict[str, Any]:
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
+    recorder.begin("encode", "encode")
     data = fold_data(problem, family.recipe, fold, Features.of(candidate.params))
     rows = problem.splits.folds[fold]
-    labels, present = _compress(task.y[rows.train], task.kind)
+    learn, watch, present = _training_parts(problem, family, candidate, data, fold, allotment.memo)
     settings = Settings(
         params=without_switches(candidate.params),
         kind=task.kind if len(present) != 2 else "binary",
@@ -178,23 +198,26 @@ def _fit_and_score(
         seed=seed_for(candidate.seed, "fold", fold),
     )
     estimator = family.build(settings)
-    learn, watch = _training_parts(problem, family, data, rows.train, labels, fold)
+    recorder.begin("fit", "fit")
     begun = time.perf_counter()
     estimator.fit(*learn, valid=watch, allotment=allotment, deadline=deadline)
     fit_seconds = time.perf_counter() - begun
+    recorder.begin("predict", "predict")
     begun = time.perf_counter()
     valid = _predict(estimator, data.valid, task.kind, present, len(task.classes))
     predict_seconds = time.perf_counter() - begun
     test = _predict(estimator, data.test, task.kind, present, len(task.classes))
-    scores = {metric.name: metric.score(task.y[rows.valid], valid, task.classes) for metric in metrics_for(task.kind)}
-    score = task.metric.score(task.y[rows.valid], valid, task.classes)
+    recorder.begin("score", "harness")
+    y, metrics = task.y[rows.valid], {metric.name: metric for metric in (*metrics_for(task.kind), task.metric)}
+    scores = {name: metric.score(y, valid, task.classes) for name, metric in metrics.items()}
+    score = scores[task.metric.name]
     if not np.isfinite(score):
         raise _BadPrediction(f"{task.metric.name} is {score} on the validation rows of fold {fold}")
+    recorder.begin("store", "harness")
     with building(folder) as temporary:
         write_predictions(temporary, valid=valid, test=test)
         estimator.save(temporary)
         write_text(temporary / CLASSES, " ".join(map(str, present)))
-    scores[task.metric.name] = score
     return {"score": score, "scores": scores, "fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
 
 
@@ -206,14 +229,35 @@ def _compress(y: Array, kind: str) -> tuple[Array, Array]:
     return labels.astype(np.int64), present
 
 
+#: Rows with their labels, or values.
+Labelled = tuple[Encoded, Array]
+
+
 def _training_parts(
-    problem: Problem, family: Family, data: FoldData, train: Array, labels: Array, fold: int
-) -> tuple[tuple[Encoded, Array], tuple[Encoded, Array] | None]:
-    """Split off the slice of training rows that early stopping watches, for families that ask for it."""
-    if not family.watches:
-        return (data.train, labels), None
+    problem: Problem, family: Family, candidate: Candidate, data: FoldData, fold: int, memo: Memo
+) -> tuple[Labelled, Labelled | None, Array]:
+    """Rows to learn from, those that early stopping watches if the family asks for it, and the classes present.
+
+    The same for all candidates that see the fold by the same recipe, and kept for them.
+    """
+    key = f"{recipe_key(family.recipe, Features.of(candidate.params))}/fold-{fold}/{family.watches}"
+
+    def make() -> tuple[Labelled, Labelled | None, Array]:
+        train = problem.splits.folds[fold].train
+        labels, present = _compress(problem.task.y[train], problem.task.kind)
+        fit_rows, stop_rows = _watched(problem, train, labels, fold) if family.watches else (train, train[:0])
+        if len(stop_rows) == 0:
+            return (replace(data.train, key=key), labels), None, present
+        learn = replace(data.train.rows(fit_rows), key=key), labels[fit_rows]
+        return learn, (data.train.rows(stop_rows), labels[stop_rows]), present
+
+    return memo.get(("parts", key), make, n_bytes=data.train.values.nbytes)
+
+
+def _watched(problem: Problem, train: Array, labels: Array, fold: int) -> tuple[Array, Array]:
+    """Divide training rows into those to learn from and the slice that is watched, by place among them."""
     task = problem.task
-    fit_rows, stop_rows = holdout(
+    return holdout(
         task.kind,
         labels,
         np.arange(len(train)),
@@ -222,9 +266,6 @@ def _training_parts(
         gap=task.gap,
         seed=seed_for(problem.seed, "holdout", fold),
     )
-    if len(stop_rows) == 0:
-        return (data.train, labels), None
-    return (data.train.rows(fit_rows), labels[fit_rows]), (data.train.rows(stop_rows), labels[stop_rows])
 
 
 def _predict(estimator: Estimator, X: Encoded, kind: str, present: Array, n_classes: int) -> Array:

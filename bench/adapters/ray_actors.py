@@ -6,14 +6,17 @@ so the hot path is here: hand out, wait, tell. An actor lives as long as the run
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, ray, share, shared
-from bench.engine import allotment_for, do, gpu_share, prepare
+from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, import_ray, share, shared
+from bench.engine import allotment_for, do, gpu_share, memo_bytes, prepare
+from bench.memo import Memo
 from bench.problem import Problem
+from bench.processes import process_seconds
 from bench.resources import Allotment, Machine
 from bench.search import Search, Work
+from bench.trace import Recorder
 from bench.trial import FoldResult, Status
 
 #: What a worker may take to start, and to import what a family needs: no fit's fault, but not to be waited for forever.
@@ -21,19 +24,29 @@ _PREPARING_SECONDS = 120.0
 
 
 class Worker:
-    """Fits folds in a process of its own."""
+    """Fits folds in a process of its own; the spans of a result tell what the worker did since the one before, too."""
 
-    def load(self, problem: Problem, table: Any) -> None:
-        """Take in the problem that all fits share."""
-        self._problem = shared(problem, table)
+    def __init__(self) -> None:
+        """Note when the process was started."""
+        self._recorder = Recorder()
+        self._recorder.begin("process", "start-up", at=time.time() - process_seconds())
+        self._recorder.end()
+
+    def load(self, problem: Problem, table: Any, memo_bytes: int) -> None:
+        """Take in the problem that all fits share; ``memo_bytes`` may be kept of what they have in common."""
+        self._problem, self._memo = shared(problem, table), Memo(memo_bytes)
 
     def prepare(self, family: str) -> None:
         """Import what a family's fits need."""
+        self._recorder.begin(f"import {family}", "start-up")
         prepare(family)
+        self._recorder.end()
 
     def fit(self, work: Work, allotment: Allotment) -> FoldResult:
         """Carry out one piece of work."""
-        return do(work, self._problem, allotment)
+        before, self._recorder = self._recorder.spans(), Recorder()
+        result = do(work, self._problem, replace(allotment, memo=self._memo))
+        return replace(result, spans=(*before, *result.spans))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +111,7 @@ class RayEngine:
             self._collect(search, stop)
         while self._running:
             _, running = self._running.popitem()
-            ray.kill(running.member.actor)
+            import_ray().kill(running.member.actor)
 
     def _hand_out(self, search: Search) -> None:
         """Give every free worker something to do, as long as there is anything."""
@@ -118,18 +131,19 @@ class RayEngine:
     def _new_actor(self) -> Any:
         """Start a worker process; what is asked of it waits until it is up."""
         gpus = gpu_share(self._machine, self._machine.cpus)
-        return ray.remote(num_cpus=1, num_gpus=gpus)(Worker).remote()
+        return import_ray().remote(num_cpus=1, num_gpus=gpus)(Worker).remote()
 
     def _member(self) -> _Member:
         """Take an idle worker, or give the problem to a fresh one."""
         if self._idle:
             return self._idle.pop()
         actor = self._fresh.pop() if self._fresh else self._new_actor()
-        actor.load.remote(*self._problem)
+        actor.load.remote(*self._problem, memo_bytes(self._machine))
         return _Member(actor=actor)
 
     def _collect(self, search: Search, stop: threading.Event) -> None:
         """Wait until something ends, tell of every fit that did, and kill the workers of those that are overdue."""
+        ray = import_ray()
         preparing = [running.prepared for running in self._running.values() if running.prepared is not None]
         done, _ = ray.wait([*self._running, *preparing], num_returns=1, timeout=POLL_SECONDS)
         if stop.is_set():  # whoever stopped this process may have ended the workers as well: no fault of their fits
@@ -148,6 +162,7 @@ class RayEngine:
 
     def _outcome(self, reference: Any, running: _Running) -> FoldResult:
         """Fetch a result; the death of a worker is one, too."""
+        ray = import_ray()
         try:
             result: FoldResult = ray.get(reference)
         except ray.exceptions.OutOfMemoryError:

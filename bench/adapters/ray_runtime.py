@@ -1,6 +1,7 @@
 """A private Ray of this run's own: quiet, on the loopback, without a dashboard, gone with the process.
 
-The only module that imports ray; others take it from here, since its settings must be made before.
+The only module that imports ray, when `import_ray` is first called: its settings must be made before, and it is its own
+thread that waits for it.
 """
 
 import atexit
@@ -12,6 +13,8 @@ import os
 import pkgutil
 import secrets
 import shutil
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -22,6 +25,7 @@ import polars as pl
 
 from bench.engine import LocalEngine, do
 from bench.problem import Problem
+from bench.processes import descendants
 from bench.resources import Allotment, Machine, thread_environment
 from bench.search import Search
 
@@ -37,12 +41,7 @@ _SETTINGS = {
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # signals are the command's own business
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
-os.environ.update(_SETTINGS)
-os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
-import ray  # noqa: E402 - its core reads the settings above while it is imported
-
-__all__ = ["GRACE_SECONDS", "POLL_SECONDS", "RayThread", "import_tune", "ray", "ray_started", "share", "shared"]
 _LOGGER = logging.getLogger("bench.engine")
 #: Seconds past its deadline after which a fit is taken for hung and its worker is killed.
 GRACE_SECONDS = 2.0
@@ -58,6 +57,17 @@ _UNUSED = {
 #: Ray's sockets lie below its folder, and the path of a socket has at most 107 characters.
 _LONGEST_TEMPORARY_PATH = 24
 _one_at_a_time = threading.Lock()
+
+
+def import_ray() -> Any:
+    """Import Ray, whose core reads its settings meanwhile."""
+    if "ray" not in sys.modules:
+        os.environ.update(_SETTINGS)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    import ray
+
+    atexit.unregister(ray.shutdown)  # the thread that started Ray stops it, and no other
+    return ray
 
 
 @contextlib.contextmanager
@@ -93,15 +103,21 @@ def _without_unused_parts() -> Iterator[None]:
             setattr(place, name, original)
 
 
+def make_folder() -> str:
+    """Make a folder for Ray's files, for `ray_started`."""
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp")
+
+
 @contextlib.contextmanager
-def ray_started(machine: Machine) -> Iterator[None]:
-    """Have Ray on this machine, with what the run may use, while the block runs; no file of it is left behind.
+def ray_started(machine: Machine, folder: str) -> Iterator[None]:
+    """Have Ray on this machine, with what the run may use, while the block runs; ``folder`` is gone afterwards.
 
     Its processes are held to one thread each, and end with the thread that started them.
     """
+    ray = import_ray()
     logging.getLogger("ray").setLevel(logging.ERROR)
-    usual = tempfile.gettempdir()
-    folder = tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp")
+    pl.thread_pool_size()  # polars starts as many threads as the environment says: before it says so of others
     try:
         with _environment(thread_environment(1)), _without_unused_parts():
             ray.init(
@@ -134,10 +150,11 @@ class RayThread:
         self._machine, self._then, self._linger = machine, then, linger
         self._settled, self._stop = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._live, name="ray", daemon=True)
+        self._thread = threading.Thread(target=self._live, name="bench-ray-starting", daemon=True)
 
     def start(self) -> None:
         """Begin to start Ray; returns at once."""
+        self._folder = make_folder()
         self._thread.start()
         atexit.register(self._end)
 
@@ -146,9 +163,15 @@ class RayThread:
         self._stop.set()
 
     def _end(self) -> None:
-        """Wait until Ray is gone."""
+        """Wait until Ray is gone; one that is still coming up, for a command that failed early, is put an end to."""
         self._stop.set()
-        self._thread.join()
+        if self._settled.is_set():
+            self._thread.join()
+            return
+        for process in descendants(os.getpid(), self._thread.native_id):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def is_up(self, search: Search, problem: Problem, stop: threading.Event) -> bool:
         """Run baselines in this process until Ray has started; False when there is nothing left to do with it.
@@ -172,24 +195,35 @@ class RayThread:
     def _live(self) -> None:
         with _one_at_a_time:
             try:
-                with ray_started(self._machine):
+                import_ray()
+                if self._stop.is_set():
+                    return
+                with ray_started(self._machine, self._folder):
                     self._then()
-                    self._settled.set()
+                    self._settle()
                     self._stop.wait()
                     time.sleep(self._linger)
             except BaseException as failure:  # the engine goes on without Ray and says why
                 self._failure = failure
             finally:
-                self._settled.set()
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._settle()
+
+    def _settle(self) -> None:
+        """Note that Ray is up or will not be: by its name the command sees that it may not leave this thread alone."""
+        self._thread.name = "bench-ray"
+        self._settled.set()
 
 
 def import_tune() -> Any:
     """Import Ray Tune, which takes longer than Ray itself and is needed by one engine only."""
+    import_ray()
     return importlib.import_module("ray.tune")
 
 
 def share(problem: Problem) -> tuple[Any, Any]:
     """Put a problem into the object store once: the table as Arrow, which workers map instead of copying."""
+    ray = import_ray()
     return ray.put(problem.without_features()), ray.put(problem.task.features.to_arrow())
 
 
