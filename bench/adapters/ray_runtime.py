@@ -7,7 +7,9 @@ thread that waits for it.
 import atexit
 import contextlib
 import dataclasses
+import functools
 import importlib
+import inspect
 import logging
 import os
 import pkgutil
@@ -53,6 +55,18 @@ _OBJECT_STORE_BYTES = 256 * 2**20
 _UNUSED = {
     "ray._private.node.Node": ("start_monitor", "start_log_monitor", "start_api_server"),
     "ray._private.worker": ("listen_error_messages",),
+    "ray._private.utils": ("get_dashboard_dependency_error",),  # imports a web server to see whether it is there
+}
+#: Two agents (of dashboards, and of environments that are packed for other machines) that Ray's node starts, waits for
+#: and does not live without. What they import takes longer than all else that Ray does at its start, so that processes
+#: which do nothing take their places, and the files that the node waits for are written for them: -1 says that there is
+#: no such service, and nobody asks for the other.
+_AGENT = ["/bin/sh", "-c", "exec tail --pid=$PPID -f /dev/null"]
+_AGENT_PORTS = {
+    "METRICS_AGENT_PORT_NAME": -1,
+    "METRICS_EXPORT_PORT_NAME": -1,
+    "DASHBOARD_AGENT_LISTEN_PORT_NAME": -1,
+    "RUNTIME_ENV_AGENT_PORT_NAME": 1,
 }
 #: Ray's sockets lie below its folder, and the path of a socket has at most 107 characters.
 _LONGEST_TEMPORARY_PATH = 24
@@ -85,22 +99,40 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _replacements() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    """Parts of Ray that are replaced while it starts, as far as this version has them: where, name, by what."""
+    for path, names in _UNUSED.items():
+        place = pkgutil.resolve_name(path)
+        yield from ((place, name, lambda *_, **__: None) for name in names if name in vars(place))
+    services, core = pkgutil.resolve_name("ray._private.services"), pkgutil.resolve_name("ray._raylet")
+    start = vars(services).get("start_raylet")
+    build = vars(services).get("_build_python_executable_command_memory_profileable")
+    if start and build and all(hasattr(core, name) for name in ("persist_port", *_AGENT_PORTS)):
+        yield services, start.__name__, functools.partial(_start_without_agents, start, core)
+        yield services, build.__name__, functools.partial(_command, build)
+
+
+def _start_without_agents(start: Callable[..., Any], core: Any, *args: Any, **more: Any) -> Any:
+    """Start Ray's node when all that it waits for is there."""
+    given = inspect.signature(start).bind(*args, **more).arguments
+    for name, port in _AGENT_PORTS.items():
+        core.persist_port(given["session_dir"], given["node_id"], getattr(core, name), port)
+    return start(*args, **more)
+
+
+def _command(build: Callable[..., list[str]], part: str, *args: Any, **more: Any) -> list[str]:
+    """What starts a part of Ray: for an agent, what does nothing."""
+    return _AGENT if part.endswith("_agent") else build(part, *args, **more)
+
+
 @contextlib.contextmanager
 def _without_unused_parts() -> Iterator[None]:
-    """Keep Ray from starting what nobody here would use, as far as this version of it lets us."""
-    kept = [
-        (place, name, vars(place)[name])
-        for place, names in ((pkgutil.resolve_name(path), names) for path, names in _UNUSED.items())
-        for name in names
-        if name in vars(place)
-    ]
-    for place, name, _ in kept:
-        setattr(place, name, lambda *_, **__: None)
-    try:
+    """Keep Ray from starting what nobody here would use."""
+    with contextlib.ExitStack() as undo:
+        for place, name, replacement in list(_replacements()):
+            undo.callback(setattr, place, name, vars(place)[name])
+            setattr(place, name, replacement)
         yield
-    finally:
-        for place, name, original in kept:
-            setattr(place, name, original)
 
 
 def make_folder() -> str:
