@@ -1,12 +1,15 @@
 """What this process may really use, and holding a fit to what it was given."""
 
 import contextlib
+import functools
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.errors import RequestError
 from bench.memo import Memo
@@ -167,7 +170,13 @@ def thread_environment(threads: int) -> dict[str, str]:
 @contextlib.contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
     """Hold BLAS and OpenMP of this process to ``threads`` while the block runs."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=threads):
+    with _thread_pools(len(sys.modules)).limit(limits=threads):
         yield
+
+
+@functools.lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> Any:
+    """Find the libraries that have threads: anew once more modules are loaded, since it takes as long as small fits."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -24,7 +24,7 @@ def make_engine(spec: RunSpec, here: Machine) -> Engine:
         return TuneEngine(here)
     from bench.adapters.ray_actors import RayEngine
 
-    return RayEngine(here)
+    return RayEngine(here, spec.families)
 
 
 def make_tracker(spec: RunSpec) -> Tracker:

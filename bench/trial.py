@@ -13,7 +13,7 @@ import numpy as np
 from bench.candidate import Candidate
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
-from bench.fold_data import FoldData, fold_data, recipe_key
+from bench.fold_data import fold_data, recipe_key
 from bench.identity import seed_for
 from bench.memo import Memo
 from bench.metric import Array, metrics_for
@@ -187,9 +187,8 @@ def _fit_and_score(
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
     recorder.begin("encode", "encode")
-    data = fold_data(problem, family.recipe, fold, Features.of(candidate.params))
-    rows = problem.splits.folds[fold]
-    learn, watch, present = _training_parts(problem, family, candidate, data, fold, allotment.memo)
+    parts = _parts(problem, family, Features.of(candidate.params), fold, allotment.memo)
+    present, rows = parts.present, problem.splits.folds[fold]
     settings = Settings(
         params=without_switches(candidate.params),
         kind=task.kind if len(present) != 2 else "binary",
@@ -200,13 +199,13 @@ def _fit_and_score(
     estimator = family.build(settings)
     recorder.begin("fit", "fit")
     begun = time.perf_counter()
-    estimator.fit(*learn, valid=watch, allotment=allotment, deadline=deadline)
+    estimator.fit(*parts.learn, valid=parts.watch, allotment=allotment, deadline=deadline)
     fit_seconds = time.perf_counter() - begun
     recorder.begin("predict", "predict")
     begun = time.perf_counter()
-    valid = _predict(estimator, data.valid, task.kind, present, len(task.classes))
+    valid = _predict(estimator, parts.valid, task.kind, present, len(task.classes))
     predict_seconds = time.perf_counter() - begun
-    test = _predict(estimator, data.test, task.kind, present, len(task.classes))
+    test = _predict(estimator, parts.test, task.kind, present, len(task.classes))
     recorder.begin("score", "harness")
     y, metrics = task.y[rows.valid], {metric.name: metric for metric in (*metrics_for(task.kind), task.metric)}
     scores = {name: metric.score(y, valid, task.classes) for name, metric in metrics.items()}
@@ -229,29 +228,37 @@ def _compress(y: Array, kind: str) -> tuple[Array, Array]:
     return labels.astype(np.int64), present
 
 
-#: Rows with their labels, or values.
-Labelled = tuple[Encoded, Array]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Parts:
+    """A fold as a candidate sees it: rows to learn from and to watch with their labels, rows to predict.
 
-
-def _training_parts(
-    problem: Problem, family: Family, candidate: Candidate, data: FoldData, fold: int, memo: Memo
-) -> tuple[Labelled, Labelled | None, Array]:
-    """Rows to learn from, those that early stopping watches if the family asks for it, and the classes present.
-
-    The same for all candidates that see the fold by the same recipe, and kept for them.
+    ``present`` holds the codes of the classes among the training rows.
     """
-    key = f"{recipe_key(family.recipe, Features.of(candidate.params))}/fold-{fold}/{family.watches}"
 
-    def make() -> tuple[Labelled, Labelled | None, Array]:
-        train = problem.splits.folds[fold].train
+    learn: tuple[Encoded, Array]
+    watch: tuple[Encoded, Array] | None
+    present: Array
+    valid: Encoded
+    test: Encoded
+
+
+def _parts(problem: Problem, family: Family, features: Features, fold: int, memo: Memo) -> _Parts:
+    """Encode a fold and divide it; the same for all candidates that see it by the same recipe, and kept for them."""
+    key = f"{recipe_key(family.recipe, features)}/fold-{fold}/{family.watches}"
+    train = problem.splits.folds[fold].train
+
+    def make() -> _Parts:
+        data = fold_data(problem, family.recipe, fold, features)
         labels, present = _compress(problem.task.y[train], problem.task.kind)
         fit_rows, stop_rows = _watched(problem, train, labels, fold) if family.watches else (train, train[:0])
-        if len(stop_rows) == 0:
-            return (replace(data.train, key=key), labels), None, present
-        learn = replace(data.train.rows(fit_rows), key=key), labels[fit_rows]
-        return learn, (data.train.rows(stop_rows), labels[stop_rows]), present
+        learn, watch = (data.train, labels), None
+        if len(stop_rows):
+            learn = data.train.rows(fit_rows), labels[fit_rows]
+            watch = data.train.rows(stop_rows), labels[stop_rows]
+        learn = replace(learn[0], key=key), learn[1]
+        return _Parts(learn=learn, watch=watch, present=present, valid=data.valid, test=data.test)
 
-    return memo.get(("parts", key), make, n_bytes=data.train.values.nbytes)
+    return memo.get(("parts", key), make, n_bytes=4 * len(train) * problem.task.features.width)
 
 
 def _watched(problem: Problem, train: Array, labels: Array, fold: int) -> tuple[Array, Array]:
