@@ -49,6 +49,8 @@ _LOGGER = logging.getLogger("bench.engine")
 GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.2
 _START_SECONDS = 60.0
+#: How long a start that nobody waits for any longer may take to see that, before its processes are killed.
+_BREAK_OFF_SECONDS = 0.5
 _OBJECT_STORE_BYTES = 256 * 2**20
 #: What Ray starts for clusters, dashboards and forwarded logs, by the place it is found in. The processes would cost
 #: 2 s of CPU at the start and 1 s of waiting at the end (Ray 2.60), and serve nobody; the listener prints on stdout.
@@ -99,17 +101,26 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _replacements() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+def _replacements(stop: threading.Event) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     """Parts of Ray that are replaced while it starts, as far as this version has them: where, name, by what."""
     for path, names in _UNUSED.items():
         place = pkgutil.resolve_name(path)
         yield from ((place, name, lambda *_, **__: None) for name in names if name in vars(place))
     services, core = pkgutil.resolve_name("ray._private.services"), pkgutil.resolve_name("ray._raylet")
+    if process := vars(services).get("start_ray_process"):
+        yield services, process.__name__, functools.partial(_unless, stop, process)
     start = vars(services).get("start_raylet")
     build = vars(services).get("_build_python_executable_command_memory_profileable")
     if start and build and all(hasattr(core, name) for name in ("persist_port", *_AGENT_PORTS)):
         yield services, start.__name__, functools.partial(_start_without_agents, start, core)
         yield services, build.__name__, functools.partial(_command, build)
+
+
+def _unless(stop: threading.Event, start: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    """Start one more process of Ray, unless nobody wants it any longer."""
+    if stop.is_set():
+        raise InterruptedError("it was stopped while it started")
+    return start(*args, **more)
 
 
 def _start_without_agents(start: Callable[..., Any], core: Any, *args: Any, **more: Any) -> Any:
@@ -126,10 +137,10 @@ def _command(build: Callable[..., list[str]], part: str, *args: Any, **more: Any
 
 
 @contextlib.contextmanager
-def _without_unused_parts() -> Iterator[None]:
-    """Keep Ray from starting what nobody here would use."""
+def _without_unused_parts(stop: threading.Event) -> Iterator[None]:
+    """Keep Ray from starting what nobody here would use, and anything at all once ``stop`` is set."""
     with contextlib.ExitStack() as undo:
-        for place, name, replacement in list(_replacements()):
+        for place, name, replacement in list(_replacements(stop)):
             undo.callback(setattr, place, name, vars(place)[name])
             setattr(place, name, replacement)
         yield
@@ -142,8 +153,10 @@ def make_folder() -> str:
 
 
 @contextlib.contextmanager
-def ray_started(machine: Machine, folder: str) -> Iterator[None]:
+def ray_started(machine: Machine, folder: str, stop: threading.Event) -> Iterator[None]:
     """Have Ray on this machine, with what the run may use, while the block runs; ``folder`` is gone afterwards.
+
+    Where ``stop`` is set before Ray is up, its start is broken off.
 
     Its processes are held to one thread each, and end with the thread that started them.
     """
@@ -151,7 +164,7 @@ def ray_started(machine: Machine, folder: str) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     pl.thread_pool_size()  # polars starts as many threads as the environment says: before it says so of others
     try:
-        with _environment(thread_environment(1)), _without_unused_parts():
+        with _environment(thread_environment(1)), _without_unused_parts(stop):
             ray.init(
                 address="local",
                 num_cpus=machine.cpus,
@@ -197,8 +210,8 @@ class RayThread:
     def _end(self) -> None:
         """Wait until Ray is gone; one that is still coming up, for a command that failed early, is put an end to."""
         self._stop.set()
-        if self._settled.is_set():
-            self._thread.join()
+        self._thread.join(None if self._settled.is_set() else _BREAK_OFF_SECONDS)
+        if not self._thread.is_alive():
             return
         for process in descendants(os.getpid(), self._thread.native_id):
             with contextlib.suppress(ProcessLookupError):
@@ -230,7 +243,7 @@ class RayThread:
                 import_ray()
                 if self._stop.is_set():
                     return
-                with ray_started(self._machine, self._folder):
+                with ray_started(self._machine, self._folder, self._stop):
                     self._then()
                     self._settle()
                     self._stop.wait()
