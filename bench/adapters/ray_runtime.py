@@ -221,12 +221,15 @@ class RayThread:
     def is_up(self, search: Search, problem: Problem, stop: threading.Event) -> bool:
         """Run baselines in this process until Ray has started; False when there is nothing left to do with it.
 
-        Where Ray does not start, all of the search is carried out in this process, and that is said.
+        The first is run here in any case, so that there soon is something to report. Where Ray does not start, all of
+        the search is carried out in this process, and that is said.
         """
         last_moment = time.monotonic() + _START_SECONDS
-        while not self._settled.is_set() and not stop.is_set():
+        while not stop.is_set() and not (self._settled.is_set() and any(r.status == "ok" for r in search.results())):
             if (work := search.next(baselines_only=True)) is not None:
                 search.tell(do(work, problem, Allotment()))
+            elif self._settled.is_set():
+                break
             elif not self._settled.wait(POLL_SECONDS) and time.monotonic() > last_moment:
                 self._failure = TimeoutError(f"it takes more than {_START_SECONDS:.0f} s")
                 break
