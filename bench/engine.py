@@ -4,14 +4,19 @@ import contextlib
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from bench.errors import SkipError
 from bench.family import discover, warm_up
+from bench.memo import Memo
 from bench.problem import Problem
 from bench.resources import Allotment, Machine
 from bench.search import Search, Work
 from bench.trial import FoldResult, run_fold
+
+#: Share of the memory that holds binned training rows and the like.
+_MEMO_SHARE = 0.1
 
 
 class Engine(Protocol):
@@ -26,7 +31,10 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of workers and memory; returns at once, and what is left over ends with the process."""
+        """Let go of workers and memory; returns at once, and what is left over ends with the process.
+
+        Called at the end of the search, and again when the command ends, however it does.
+        """
         ...
 
 
@@ -58,6 +66,11 @@ def allotment_for(family: str, machine: Machine, slots: int) -> Allotment:
     return Allotment(cpus=1)
 
 
+def memo_bytes(machine: Machine) -> int:
+    """How much each of the fits at once may keep for those that follow."""
+    return int(_MEMO_SHARE * machine.memory_bytes / machine.cpus)
+
+
 def prepare(family: str) -> None:
     """Import what a family's fits need, before the clock of one runs; that something is missing, the fit will tell."""
     with contextlib.suppress(SkipError):
@@ -81,8 +94,10 @@ class LocalEngine:
 
     def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
         """Work in this thread."""
+        memo = Memo(memo_bytes(self._machine))
         while not stop.is_set() and (work := search.next()) is not None:
-            search.tell(do(work, problem, allotment_for(work.candidate.family, self._machine, 1)))
+            allotment = replace(allotment_for(work.candidate.family, self._machine, 1), memo=memo)
+            search.tell(do(work, problem, allotment))
 
     def close(self) -> None:
         """Nothing to let go of."""

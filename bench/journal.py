@@ -1,7 +1,7 @@
 """The journal of a run: what was proposed and what came of it, so that the same command goes on where it was left.
 
-Lines: ``session`` (a command began or ended), ``candidate``, ``fold``, ``trial``; each with ``at``, seconds since the
-epoch.
+Lines: ``session`` (a command began or ended), ``stage`` (of the command, once it is over), ``candidate``, ``fold``,
+``trial``; each with ``at``, seconds since the epoch.
 """
 
 import time
@@ -14,6 +14,7 @@ import numpy as np
 from bench.candidate import Candidate
 from bench.search import Past
 from bench.store import PREDICTIONS, RunStore, fold_folder
+from bench.trace import Span, this_process
 from bench.trial import FoldResult, Status, TrialResult
 
 _AGAIN: tuple[Status, ...] = ("timeout",)
@@ -22,17 +23,21 @@ _AGAIN: tuple[Status, ...] = ("timeout",)
 class Journal:
     """Writes down what happens in a search; an observer of it."""
 
-    def __init__(self, store: RunStore, *, started_at: float) -> None:
-        """Begin a session that started at ``started_at`` (seconds since the epoch)."""
+    def __init__(self, store: RunStore, *, started_at: float, workers: int = 1) -> None:
+        """Begin a session that started at ``started_at`` (seconds since the epoch), with so many fits at once."""
         events = list(store.events())
         self._store = store
         self._origin = started_at - seconds_spent(events)
         self._known = {e["trial_id"] for e in events if e["event"] == "candidate"}
         self._closed = {(e["trial_id"], e["status"]) for e in events if e["event"] == "trial"}
-        self._write("session", phase="begin", at=started_at)
+        self._write("session", phase="begin", at=started_at, worker=this_process(), workers=workers)
 
     def _write(self, event: str, **content: Any) -> None:
         self._store.append({"event": event, "at": time.time(), **content})
+
+    def stage(self, span: Span) -> None:
+        """Write down a stage of the command."""
+        self._write("stage", **span.to_dict())
 
     def opened(self, candidate: Candidate) -> None:
         """Write down a new candidate, once."""

@@ -26,6 +26,7 @@ from bench.split import Splits, save_splits
 from bench.store import replacing, write_json, write_text
 from bench.study import describe_sampler
 from bench.task import Task
+from bench.trace import Category, Recorder
 from bench.trial import TrialResult
 
 _OPTION = re.compile(r"(--[a-z][a-z-]*)")
@@ -36,16 +37,17 @@ _IMPORTANCE_REPEATS = 3
 class Record:
     """Writes a run's descriptive files as the run learns what stands in them, and tells the progress display."""
 
-    def __init__(self, problem: Problem, spec: RunSpec, progress: Progress) -> None:
-        """Describe ``problem`` in its run folder."""
-        self._problem, self._spec, self._progress = problem, spec, progress
+    def __init__(self, problem: Problem, spec: RunSpec, progress: Progress, stages: Recorder) -> None:
+        """Describe ``problem`` in its run folder, and note with ``stages`` what takes the time."""
+        self._problem, self._spec, self._progress, self._stages = problem, spec, progress, stages
         self._folder = problem.folder
         self._sentences: dict[str, None] = {}
         self._rows: Rows | None = None
 
-    def stage(self, name: str) -> None:
+    def stage(self, name: str, category: Category = "wrap-up") -> None:
         """Tell that a stage begins."""
         self._progress.stage(name)
+        self._stages.begin(name, category)
 
     def request(self, machine: Machine, command: str) -> None:
         """Write spec.yaml and environment.json."""

@@ -1,14 +1,18 @@
 """What this process may really use, and holding a fit to what it was given."""
 
 import contextlib
+import functools
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.errors import RequestError
+from bench.memo import Memo
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
@@ -33,13 +37,14 @@ class Allotment:
     """What one fit was given: threads, a share of a GPU (0 for none) and the device to use (``cpu`` or ``cuda``).
 
     ``checkpoint`` is a folder of this fit alone, where it may keep its state so that it goes on after an interruption;
-    whoever gave it removes it.
+    whoever gave it removes it. ``memo`` keeps what fits of one process have in common, such as binned training rows.
     """
 
     cpus: int = 1
     gpu: float = 0.0
     device: str = "cpu"
     checkpoint: Path | None = None
+    memo: Memo = field(default_factory=Memo, compare=False)
 
 
 class Deadline:
@@ -165,7 +170,13 @@ def thread_environment(threads: int) -> dict[str, str]:
 @contextlib.contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
     """Hold BLAS and OpenMP of this process to ``threads`` while the block runs."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=threads):
+    with _thread_pools(len(sys.modules)).limit(limits=threads):
         yield
+
+
+@functools.lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> Any:
+    """Find the libraries that have threads: anew once more modules are loaded, since it takes as long as small fits."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -21,13 +21,17 @@ from bench.session import Clock, kind_of_test, machine_notes, open_session, seal
 from bench.spec import RunSpec
 from bench.split import make_splits
 from bench.task import make_task
+from bench.trace import Recorder
 from bench.track import NullTracker, TrackedTrials, Tracker
 from bench.wrap_up import conclude, track_outcome, tracked
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """What a run works with; ``stop`` ends the search early, ``command`` is how the user would start it again."""
+    """What a run works with; ``stop`` ends the search early, ``command`` is how the user would start it again.
+
+    ``stages`` notes what takes the command's time.
+    """
 
     machine: Machine
     engine: Engine
@@ -35,6 +39,7 @@ class Tools:
     progress: Progress = field(default_factory=NullProgress)
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Clock = field(default_factory=Clock)
+    stages: Recorder = field(default_factory=Recorder)
     command: str = ""
 
 
@@ -44,8 +49,15 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
     Raises:
         BenchError: see `bench.errors`; what was finished by then stays in the run folder.
     """
+    with at_work(tools.engine):  # it gets ready while the data are loaded
+        return _stages(spec, tools, data)
+
+
+def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
+    """The stages, in order."""
     progress = tools.progress
     progress.stage("data")
+    tools.stages.begin("data", "load")
     reading: dict[str, Any] = {"options": spec.reading, "kinds": spec.kinds, "drop": spec.drop}
     dataset = load_dataset(spec.dataset if data is None else data, **reading)
     test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
@@ -62,32 +74,35 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
         session.begin()
         tested, task = kind_of_test(task, splits), seal_test(session, task, splits)
         problem = make_problem(task, splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=session.folder)
-        record = Record(problem, spec, progress)
+        record = Record(problem, spec, progress, tools.stages)
         record.request(tools.machine, tools.command)
         record.data(dataset)
         record.decisions(*machine_notes(tools.machine, spec, task.metric.name), *dataset.notes)
         record.decisions(dataset.kinds, task.kind_why, *task.notes)
         record.decisions(*splits.notes, *left_out)
-        progress.stage("audit")
+        record.stage("audit", "audit")
         findings = record.audit(audit(task, dataset, splits.test))
         findings.require(spec.allow)
-        progress.stage("search")
+        record.stage("search", "search")
         with tracked(tools.tracker, session.folder, dataset.name, session.parameters(dataset, task)):
-            with at_work(tools.engine):
-                journal = Journal(session.store, started_at=tools.clock.started_at)
-                cells = task.n_rows * task.features.width
-                spending = plan(spec, tools.machine, spent=session.spent + tools.clock.seconds, cells=cells)
-                progress.searching(spending, task.metric)
-                search = Search(
-                    make_proposals(problem, families, spec, tools.machine),
-                    metric=task.metric,
-                    n_folds=len(splits.folds),
-                    plan=spending,
-                    observers=(journal, progress, TrackedTrials(tools.tracker)),
-                    past=session.past,
-                )
-                tools.engine.run(search, problem, tools.stop)
+            journal = Journal(session.store, started_at=tools.clock.started_at, workers=tools.machine.cpus)
+            tools.stages.tell(journal.stage)
+            cells = task.n_rows * task.features.width
+            spending = plan(spec, tools.machine, spent=session.spent + tools.clock.seconds, cells=cells)
+            progress.searching(spending, task.metric)
+            search = Search(
+                make_proposals(problem, families, spec, tools.machine),
+                metric=task.metric,
+                n_folds=len(splits.folds),
+                plan=spending,
+                observers=(journal, progress, TrackedTrials(tools.tracker)),
+                past=session.past,
+            )
+            tools.engine.run(search, problem, tools.stop)
+            tools.engine.close()
             board = conclude(problem, search.results(), record, findings, tested=tested, spending=spending)
+        tools.stages.begin("tracking", "track")
         track_outcome(tools.tracker, problem, board, spending, killed=tools.stop.is_set())
+        tools.stages.end()
         session.finish(journal)
     return Run(folder=session.folder, interrupted=tools.stop.is_set())

@@ -10,6 +10,7 @@ from bench.result import Run
 from bench.session import Clock
 from bench.spec import RunSpec
 from bench.spine import Tools, run
+from bench.trace import Recorder
 from bench.track import NullTracker, Tracker
 
 
@@ -23,7 +24,7 @@ def make_engine(spec: RunSpec, here: Machine) -> Engine:
         return TuneEngine(here)
     from bench.adapters.ray_actors import RayEngine
 
-    return RayEngine(here)
+    return RayEngine(here, spec.families)
 
 
 def make_tracker(spec: RunSpec) -> Tracker:
@@ -57,6 +58,9 @@ def execute(
     Raises:
         BenchError: see `bench.errors`.
     """
+    clock = clock or Clock()
+    stages = Recorder()
+    stages.begin("start-up", "start-up", at=clock.started_at)
     here = machine(spec.cpus, spec.gpus)
     tools = Tools(
         machine=here,
@@ -64,7 +68,8 @@ def execute(
         tracker=make_tracker(spec),
         progress=progress,
         stop=stop or threading.Event(),
-        clock=clock or Clock(),
+        clock=clock,
+        stages=stages,
         command=command,
     )
     return run(spec, tools, data)

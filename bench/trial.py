@@ -1,11 +1,10 @@
 """A trial: one candidate fitted and scored fold by fold; failure becomes a status."""
 
-import os
 import time
 import traceback
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,14 +13,16 @@ import numpy as np
 from bench.candidate import Candidate
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
-from bench.fold_data import fold_data, training_rows
+from bench.fold_data import fold_data, recipe_key, training_rows
 from bench.identity import seed_for
+from bench.memo import Memo
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
 from bench.recipes import Encoded, Features, without_switches
 from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
+from bench.trace import Recorder, Span, this_process
 
 CLASSES = "classes.txt"
 #: The first folds of a candidate find out by early stopping how many rounds it needs.
@@ -38,6 +39,7 @@ class FoldResult:
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
     ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
     ``rounds`` is how many iterations a fit that counts them kept.
+    ``spans`` says when the worker did what.
     """
 
     trial_id: str
@@ -53,6 +55,7 @@ class FoldResult:
     finished_at: float = 0.0
     worker: str = ""
     rounds: int | None = None
+    spans: tuple[Span, ...] = ()
 
     @classmethod
     def failed(
@@ -71,12 +74,13 @@ class FoldResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "scores": dict(self.scores)}
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return plain | {"scores": dict(self.scores), "spans": [span.to_dict() for span in self.spans]}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "FoldResult":
-        """Read back what `to_dict` gave; other keys are left aside, and scores that JSON made null are NaN again."""
-        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
+        """Read back what `to_dict` gave but for the spans; other keys are left aside, scores that are null are NaN."""
+        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content and name != "spans"}
         scores = {name: float("nan") if score is None else score for name, score in content["scores"].items()}
         return cls(**known | {"scores": scores})
 
@@ -132,15 +136,31 @@ def run_fold(
         seconds: how long the fit may take; None for no limit.
         lent: what `lent_rounds` gives of the candidate's other folds.
     """
+    recorder = Recorder()
+    result = _outcome(problem, candidate, fold, allotment, seconds, lent, recorder)
+    return replace(result, worker=this_process(), spans=recorder.spans())
+
+
+def _outcome(
+    problem: Problem,
+    candidate: Candidate,
+    fold: int,
+    allotment: Allotment,
+    seconds: float | None,
+    lent: tuple[int, ...],
+    recorder: Recorder,
+) -> FoldResult:
+    """Do what `run_fold` says, noting the steps with ``recorder``."""
     started = time.perf_counter()
     _reset_peak_memory()
     folder = fold_folder(problem.folder, candidate.trial_id, fold)
     allotment = replace(allotment, checkpoint=folder.with_name(f"{folder.name}.checkpoint"))
     try:
+        recorder.begin("import", "start-up")
         warm_up(discover()[candidate.family])  # first: only libraries that are loaded can be held to their threads
         with warnings.catch_warnings(), limit_threads(allotment.cpus):
             warnings.simplefilter("ignore")  # fits of bad parameters warn by the thousand; the score tells
-            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, lent)
+            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, lent, recorder)
     except DeadlineReached:
         limit = "its time" if seconds is None else f"{seconds:.1f} s"
         reason, busy = f"not fitted within {limit}", time.perf_counter() - started
@@ -161,7 +181,6 @@ def run_fold(
         busy_seconds=time.perf_counter() - started,
         peak_memory_mb=_peak_memory_mb(),
         finished_at=time.time(),
-        worker=f"{os.uname().nodename}:{os.getpid()}",
     )
 
 
@@ -188,40 +207,43 @@ def _fit_and_score(
     deadline: Deadline,
     folder: Path,
     lent: tuple[int, ...],
+    recorder: Recorder,
 ) -> dict[str, Any]:
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
-    data = fold_data(problem, family.recipe, fold, Features.of(candidate.params), candidate.rows)
-    train, scored = training_rows(problem, fold, candidate.rows), problem.splits.folds[fold].valid
-    labels, present = _compress(task.y[train], task.kind)
+    recorder.begin("encode", "encode")
+    rounds = _borrowed(problem, family, fold, lent)
+    parts = _parts(problem, candidate, fold, allotment.memo, watching=family.watches and rounds is None)
+    present, scored = parts.present, problem.splits.folds[fold].valid
     settings = Settings(
         params=without_switches(candidate.params),
         kind=task.kind if len(present) != 2 else "binary",
         n_classes=len(present),
         metric=task.metric.name,
         seed=seed_for(candidate.seed, "fold", fold),
-        rounds=_borrowed(problem, family, fold, lent),
+        rounds=rounds,
     )
     estimator = family.build(settings)
-    learn, watch = (data.train, labels), None
-    if family.watches and settings.rounds is None:
-        learn, watch = _training_parts(problem, data.train, train, labels, fold)
+    recorder.begin("fit", "fit")
     begun = time.perf_counter()
-    estimator.fit(*learn, valid=watch, allotment=allotment, deadline=deadline)
+    estimator.fit(*parts.learn, valid=parts.watch, allotment=allotment, deadline=deadline)
     fit_seconds = time.perf_counter() - begun
+    recorder.begin("predict", "predict")
     begun = time.perf_counter()
-    valid = _predict(estimator, data.valid, task.kind, present, len(task.classes))
+    valid = _predict(estimator, parts.valid, task.kind, present, len(task.classes))
     predict_seconds = time.perf_counter() - begun
-    test = _predict(estimator, data.test, task.kind, present, len(task.classes))
-    scores = {metric.name: metric.score(task.y[scored], valid, task.classes) for metric in metrics_for(task.kind)}
-    score = task.metric.score(task.y[scored], valid, task.classes)
+    test = _predict(estimator, parts.test, task.kind, present, len(task.classes))
+    recorder.begin("score", "harness")
+    y, metrics = task.y[scored], {metric.name: metric for metric in (*metrics_for(task.kind), task.metric)}
+    scores = {name: metric.score(y, valid, task.classes) for name, metric in metrics.items()}
+    score = scores[task.metric.name]
     if not np.isfinite(score):
         raise _BadPrediction(f"{task.metric.name} is {score} on the validation rows of fold {fold}")
+    recorder.begin("store", "harness")
     with building(folder) as temporary:
         write_predictions(temporary, valid=valid, test=test)
         estimator.save(temporary)
         write_text(temporary / CLASSES, " ".join(map(str, present)))
-    scores[task.metric.name] = score
     return {
         "score": score,
         "scores": scores,
@@ -250,12 +272,46 @@ def _compress(y: Array, kind: str) -> tuple[Array, Array]:
     return labels.astype(np.int64), present
 
 
-def _training_parts(
-    problem: Problem, learned: Encoded, train: Array, labels: Array, fold: int
-) -> tuple[tuple[Encoded, Array], tuple[Encoded, Array] | None]:
-    """Split off the slice of training rows that early stopping watches."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Parts:
+    """A fold as a candidate sees it: rows to learn from and to watch with their labels, rows to predict.
+
+    ``present`` holds the codes of the classes among the training rows.
+    """
+
+    learn: tuple[Encoded, Array]
+    watch: tuple[Encoded, Array] | None
+    present: Array
+    valid: Encoded
+    test: Encoded
+
+
+def _parts(problem: Problem, candidate: Candidate, fold: int, memo: Memo, *, watching: bool) -> _Parts:
+    """Encode a fold and divide it; the same for all candidates that see it by the same recipe, and kept for them."""
+    recipe, features, rows = discover()[candidate.family].recipe, Features.of(candidate.params), candidate.rows
+    key = f"{recipe_key(recipe, features, rows)}/fold-{fold}/{watching}"
+
+    def make() -> _Parts:
+        data = fold_data(problem, recipe, fold, features, rows)
+        train = training_rows(problem, fold, rows)
+        labels, present = _compress(problem.task.y[train], problem.task.kind)
+        fit_rows, stop_rows = _watched(problem, train, labels, fold) if watching else (train, train[:0])
+        learn, watch = (data.train, labels), None
+        if len(stop_rows):
+            learn = data.train.rows(fit_rows), labels[fit_rows]
+            watch = data.train.rows(stop_rows), labels[stop_rows]
+        learn = replace(learn[0], key=key), learn[1]
+        return _Parts(learn=learn, watch=watch, present=present, valid=data.valid, test=data.test)
+
+    return memo.get(
+        ("parts", key), make, n_bytes=4 * len(problem.splits.folds[fold].train) * problem.task.features.width
+    )
+
+
+def _watched(problem: Problem, train: Array, labels: Array, fold: int) -> tuple[Array, Array]:
+    """Divide training rows into those to learn from and the slice that is watched, by place among them."""
     task = problem.task
-    fit_rows, stop_rows = holdout(
+    return holdout(
         task.kind,
         labels,
         np.arange(len(train)),
@@ -264,9 +320,6 @@ def _training_parts(
         gap=task.gap,
         seed=seed_for(problem.seed, "holdout", fold),
     )
-    if len(stop_rows) == 0:
-        return (learned, labels), None
-    return (learned.rows(fit_rows), labels[fit_rows]), (learned.rows(stop_rows), labels[stop_rows])
 
 
 def _predict(estimator: Estimator, X: Encoded, kind: str, present: Array, n_classes: int) -> Array:

@@ -50,6 +50,7 @@ def conclude(
     best = next(row for row in rows if row.candidate.trial_id == board.best["trial_id"])
     record.stage("predictor")
     predictor = _ship(problem, results, ensembles, best, record)
+    record.stage("analysis")
     record.label_noise(findings, best)
     seconds = min(_IMPORTANCE_SECONDS, max(0.0, spending.total.left - _TRACKING_SECONDS - _END_SECONDS))
     record.analysis(best, ensembles, predictor, seconds)

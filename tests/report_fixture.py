@@ -81,7 +81,7 @@ def _candidates(shape: Shape, draw: np.random.Generator) -> list[dict[str, Any]]
 
 
 def _journal(shape: Shape, draw: np.random.Generator, start: float) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = [{"event": "session", "phase": "begin", "at": start, "worker": "", "workers": 2}]
     clocks = [0.0, 0.0]
     better = 1 if _metric(shape)[1] else -1
     for place, candidate in enumerate(_candidates(shape, draw)):
@@ -96,9 +96,14 @@ def _journal(shape: Shape, draw: np.random.Generator, start: float) -> list[dict
             scores.append(float(quality + abs(base) * 0.003 * draw.normal()))
             end = {"finished_at": start + clocks[lane], "worker": f"worker-{lane}", "peak_memory_mb": 400.0 + fit}
             timing = {"fit_seconds": fit, "predict_seconds": 0.02, "status": "ok", "reason": "", "score": scores[-1]}
-            events.append({"event": "fold", "trial_id": candidate["trial_id"], "fold": fold, **timing, **end})
+            span = {"name": "fit", "category": "fit", "start": end["finished_at"] - fit, "seconds": fit}
+            told = {"trial_id": candidate["trial_id"], "fold": fold, "spans": [span]}
+            events.append({"event": "fold", **told, **timing, **end})
         outcome = {"status": "ok", "reason": "", "score": float(np.mean(scores)), "seconds": clocks[lane]}
         events.append({"event": "trial", "trial_id": candidate["trial_id"], **outcome})
+    search = {"name": "search", "category": "search", "start": start, "seconds": max(clocks)}
+    load = {"name": "data", "category": "load", "start": start - 2.0, "seconds": 2.0}
+    events += [{"event": "stage", **stage} for stage in (load, search)]
     for number in range(shape.failed):
         trial_id, reason = f"f{number:015x}", "pruned after fold 1: 0.8712 against 0.9201, chance of the lead 0.3 %"
         status = ("pruned", "timeout", "out_of_memory")[number % 3]

@@ -132,8 +132,8 @@ def test_two_workers_share_a_gpu(engine, problem):  # noqa: F811
     ]
     assert {(given["device"], given["gpu"], given["visible"]) for given in seen} == {("cuda", 0.5, "0")}
     assert len({fold.worker for fold in watcher.folded_}) == 2
-    assert ray_runtime.ray.cluster_resources()["GPU"] == 1.0
-    assert ray_runtime.ray.available_resources().get("GPU", 0.0) == 0.0
+    assert ray_runtime.import_ray().cluster_resources()["GPU"] == 1.0
+    assert ray_runtime.import_ray().available_resources().get("GPU", 0.0) == 0.0
 
 
 def test_fits_under_way_are_given_up_when_the_run_is_stopped(engine, problem):  # noqa: F811
@@ -162,7 +162,7 @@ def test_where_ray_does_not_start_this_process_takes_over(another, make_small, m
     def fail(**_):
         raise RuntimeError("no room for Ray\nand much more")
 
-    monkeypatch.setattr(ray_runtime.ray, "init", fail)
+    monkeypatch.setattr(ray_runtime.import_ray(), "init", fail)
     another.start()
     search, watcher = make_search(counted(2), "polite", "raises")
     with caplog.at_level(logging.WARNING):

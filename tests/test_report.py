@@ -18,7 +18,7 @@ from bench.report.journal import read_journal
 from bench.report.markdown import escape
 from bench.report.numbers import score_text, seconds_text
 from bench.report.panels import PANELS
-from bench.report.read import clean
+from bench.report.read import clean, read_lines
 
 NASTY = "<script>alert(1)</script>\"'&amp; | `x` \u202eevil\x00\x1b[31m 😀 مرحبا"
 OPTIONAL = (
@@ -279,13 +279,25 @@ def test_an_interrupted_journal_still_shows_when_candidates_ended(tmp_path: Path
     assert "and the best so far" in page.text
 
 
+def test_where_the_time_went_is_told_when_the_journal_knows(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    page, _ = _reported(folder)
+    assert "The command and its workers" in page.text
+    assert re.search(r"fit \d\d\.\d%", page.text)
+    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text("utf-8").splitlines()]
+    kept = [{key: value for key, value in line.items() if key != "spans"} for line in lines if line["event"] != "stage"]
+    (folder / "journal.jsonl").write_text("\n".join(map(json.dumps, kept)))
+    page, _ = _reported(folder)
+    assert "the time cannot be laid out" in page.text
+
+
 def test_a_candidate_that_was_cut_off_has_no_score(tmp_path: Path) -> None:
     folder = write_run(tmp_path)
     lucky = {"event": "trial", "status": "pruned", "reason": "", "score": 0.9999, "seconds": 9.0}
     with (folder / "journal.jsonl").open("a") as file:
         for event in ({"event": "candidate", "family": "knn", "params": {"k": 9}}, lucky):
             file.write(json.dumps({**event, "trial_id": "lucky"}) + "\n")
-    trial = next(trial for trial in read_journal(folder / "journal.jsonl") if trial.trial_id == "lucky")
+    trial = next(trial for trial in read_journal(read_lines(folder / "journal.jsonl")) if trial.trial_id == "lucky")
     assert (trial.status, trial.score) == ("pruned", None)
 
 

@@ -49,6 +49,22 @@ def test_a_run_leaves_nothing_but_its_folder(by_ray):
     assert leftovers(folder) == []
 
 
+def test_a_request_that_is_refused_is_answered_at_once_and_leaves_nothing(tmp_path):
+    """Ray may be on its way by then, and is not waited for."""
+    took = {}
+    for engine in ("local", "ray"):
+        begun = time.monotonic()
+        asked = run("--dataset", "penguins", "--target", "nothing", "--engine", engine)
+        with command(*asked, folder=tmp_path / engine) as started:
+            assert started.wait() == 2
+            took[engine] = time.monotonic() - begun
+            assert "nothing" in started.stderr
+            assert len(started.stderr.splitlines()) == 2  # the stage, and what is wrong
+            assert started.wait_until_gone(3) == {}
+            assert list(started.temporary.iterdir()) == []
+    assert took["ray"] < took["local"] + 1.5
+
+
 def test_nothing_of_ray_reaches_the_terminal(by_ray):
     started, _, folder = by_ray
     assert "ray" not in started.stderr.lower().replace(str(folder).lower(), "").replace("by_ray", "")

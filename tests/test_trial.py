@@ -208,7 +208,7 @@ def test_secondary_score_that_is_not_defined_is_kept_as_such(monkeypatch, make_s
     again = FoldResult.from_dict(json.loads(json.dumps({**result.to_dict(), "scores": {"roc_auc": None, "f1": 0.5}})))
     assert np.isnan(again.scores["roc_auc"])
     assert again.scores["f1"] == 0.5
-    assert replace(again, scores=result.scores) == result
+    assert replace(again, scores=result.scores, spans=result.spans) == result
 
 
 @pytest.mark.parametrize("kind", KINDS)

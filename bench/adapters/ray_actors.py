@@ -4,44 +4,71 @@ Ray Tune's controller costs several times as much a fit (figures in ARCHITECTURE
 so the hot path is here: hand out, wait, tell. An actor lives as long as the run; one that dies or overruns is replaced.
 """
 
+import contextlib
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, ray, share, shared
-from bench.engine import allotment_for, do, gpu_share, prepare
+from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, import_ray, share, shared
+from bench.engine import allotment_for, do, gpu_share, memo_bytes, prepare
+from bench.errors import RequestError
+from bench.family import select
+from bench.memo import Memo
 from bench.problem import Problem
+from bench.processes import process_seconds
 from bench.resources import Allotment, Machine
 from bench.search import Search, Work
+from bench.trace import Recorder
 from bench.trial import FoldResult, Status
 
 #: What a worker may take to start, and to import what a family needs: no fit's fault, but not to be waited for forever.
 _PREPARING_SECONDS = 120.0
+#: Families that cost more (see `Family`) may never be tried in a short run: their imports wait until one is.
+_LIKELY_COST = 15.0
 
 
 class Worker:
-    """Fits folds in a process of its own."""
+    """Fits folds in a process of its own; the spans of a result tell what the worker did since the one before, too."""
 
-    def load(self, problem: Problem, table: Any) -> None:
-        """Take in the problem that all fits share."""
-        self._problem = shared(problem, table)
+    def __init__(self) -> None:
+        """Note when the process was started."""
+        self._recorder = Recorder()
+        self._recorder.begin("process", "start-up", at=time.time() - process_seconds())
+        self._recorder.end()
 
-    def prepare(self, family: str) -> None:
-        """Import what a family's fits need."""
-        prepare(family)
+    def load(self, problem: Problem, table: Any, memo_bytes: int) -> None:
+        """Take in the problem that all fits share; ``memo_bytes`` may be kept of what they have in common."""
+        self._problem, self._memo = shared(problem, table), Memo(memo_bytes)
+
+    def prepare(self, families: Sequence[str]) -> None:
+        """Import what the fits of families need."""
+        for family in families:
+            self._recorder.begin(f"import {family}", "start-up")
+            prepare(family)
+        self._recorder.end()
 
     def fit(self, work: Work, allotment: Allotment) -> FoldResult:
         """Carry out one piece of work."""
-        return do(work, self._problem, allotment)
+        before, self._recorder = self._recorder.spans(), Recorder()
+        result = do(work, self._problem, replace(allotment, memo=self._memo))
+        return replace(result, spans=(*before, *result.spans))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Member:
-    """A worker of the pool, and the families it is prepared for."""
+    """A worker of the pool, the families it is prepared for, and a preparation that may still be under way."""
 
     actor: Any
     families: set[str] = field(default_factory=set)
+    preparing: Any = None
+
+    def prepare(self, families: Iterable[str]) -> None:
+        """Have it import what fits of these families need, if it has not yet."""
+        if fresh := [family for family in families if family not in self.families]:
+            self.families.update(fresh)
+            self.preparing = self.actor.prepare.remote(fresh)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -71,12 +98,12 @@ class _Running:
 class RayEngine:
     """Keeps one actor a core busy; runs baselines in this process while Ray starts."""
 
-    def __init__(self, machine: Machine) -> None:
-        """Use what ``machine`` allows."""
-        self._machine = machine
+    def __init__(self, machine: Machine, families: Sequence[str] = ()) -> None:
+        """Use what ``machine`` allows; workers are prepared for the families that the request names."""
+        self._machine, self._families = machine, families
         self._ray = RayThread(machine, then=self._fill_pool)
         self._idle: list[_Member] = []
-        self._fresh: list[Any] = []
+        self._fresh: list[_Member] = []
         self._running: dict[Any, _Running] = {}
 
     def start(self) -> None:
@@ -98,38 +125,41 @@ class RayEngine:
             self._collect(search, stop)
         while self._running:
             _, running = self._running.popitem()
-            ray.kill(running.member.actor)
+            import_ray().kill(running.member.actor)
 
     def _hand_out(self, search: Search) -> None:
         """Give every free worker something to do, as long as there is anything."""
         while len(self._running) < self._machine.cpus and (work := search.next()) is not None:
             member, family = self._member(), work.candidate.family
-            prepared = None
-            if family not in member.families:
-                member.families.add(family)
-                prepared = member.actor.prepare.remote(family)
+            member.prepare([family])
+            prepared, member.preparing = member.preparing, None
             reference = member.actor.fit.remote(work, allotment_for(family, self._machine, self._machine.cpus))
             self._running[reference] = _Running(work=work, member=member, prepared=prepared)
 
     def _fill_pool(self) -> None:
-        """Start one worker process a core, so that they are up when the baselines are through."""
-        self._fresh = [self._new_actor() for _ in range(self._machine.cpus)]
+        """Start one worker process a core, and have each import what the families need that are likely to be tried."""
+        self._fresh = [self._new_member() for _ in range(self._machine.cpus)]
+        with contextlib.suppress(RequestError):  # a request that names no family is refused when the data are there
+            likely = [family.name for family in select(self._families) if family.cost <= _LIKELY_COST]
+            for member in self._fresh:
+                member.prepare(likely)
 
-    def _new_actor(self) -> Any:
+    def _new_member(self) -> _Member:
         """Start a worker process; what is asked of it waits until it is up."""
         gpus = gpu_share(self._machine, self._machine.cpus)
-        return ray.remote(num_cpus=1, num_gpus=gpus)(Worker).remote()
+        return _Member(actor=import_ray().remote(num_cpus=1, num_gpus=gpus)(Worker).remote())
 
     def _member(self) -> _Member:
         """Take an idle worker, or give the problem to a fresh one."""
         if self._idle:
             return self._idle.pop()
-        actor = self._fresh.pop() if self._fresh else self._new_actor()
-        actor.load.remote(*self._problem)
-        return _Member(actor=actor)
+        member = self._fresh.pop() if self._fresh else self._new_member()
+        member.actor.load.remote(*self._problem, memo_bytes(self._machine))
+        return member
 
     def _collect(self, search: Search, stop: threading.Event) -> None:
         """Wait until something ends, tell of every fit that did, and kill the workers of those that are overdue."""
+        ray = import_ray()
         preparing = [running.prepared for running in self._running.values() if running.prepared is not None]
         done, _ = ray.wait([*self._running, *preparing], num_returns=1, timeout=POLL_SECONDS)
         if stop.is_set():  # whoever stopped this process may have ended the workers as well: no fault of their fits
@@ -148,6 +178,7 @@ class RayEngine:
 
     def _outcome(self, reference: Any, running: _Running) -> FoldResult:
         """Fetch a result; the death of a worker is one, too."""
+        ray = import_ray()
         try:
             result: FoldResult = ray.get(reference)
         except ray.exceptions.OutOfMemoryError:

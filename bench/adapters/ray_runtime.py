@@ -1,17 +1,22 @@
 """A private Ray of this run's own: quiet, on the loopback, without a dashboard, gone with the process.
 
-The only module that imports ray; others take it from here, since its settings must be made before.
+The only module that imports ray, when `import_ray` is first called: its settings must be made before, and it is its own
+thread that waits for it.
 """
 
 import atexit
 import contextlib
 import dataclasses
+import functools
 import importlib
+import inspect
 import logging
 import os
 import pkgutil
 import secrets
 import shutil
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -22,6 +27,7 @@ import polars as pl
 
 from bench.engine import LocalEngine, do
 from bench.problem import Problem
+from bench.processes import descendants
 from bench.resources import Allotment, Machine, thread_environment
 from bench.search import Search
 
@@ -37,27 +43,47 @@ _SETTINGS = {
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # signals are the command's own business
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
-os.environ.update(_SETTINGS)
-os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
-import ray  # noqa: E402 - its core reads the settings above while it is imported
-
-__all__ = ["GRACE_SECONDS", "POLL_SECONDS", "RayThread", "import_tune", "ray", "ray_started", "share", "shared"]
 _LOGGER = logging.getLogger("bench.engine")
 #: Seconds past its deadline after which a fit is taken for hung and its worker is killed.
 GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.2
 _START_SECONDS = 60.0
+#: How long a start that nobody waits for any longer may take to see that, before its processes are killed.
+_BREAK_OFF_SECONDS = 0.5
 _OBJECT_STORE_BYTES = 256 * 2**20
 #: What Ray starts for clusters, dashboards and forwarded logs, by the place it is found in. The processes would cost
 #: 2 s of CPU at the start and 1 s of waiting at the end (Ray 2.60), and serve nobody; the listener prints on stdout.
 _UNUSED = {
     "ray._private.node.Node": ("start_monitor", "start_log_monitor", "start_api_server"),
     "ray._private.worker": ("listen_error_messages",),
+    "ray._private.utils": ("get_dashboard_dependency_error",),  # imports a web server to see whether it is there
+}
+#: Two agents (of dashboards, and of environments that are packed for other machines) that Ray's node starts, waits for
+#: and does not live without. What they import takes longer than all else that Ray does at its start, so that processes
+#: which do nothing take their places, and the files that the node waits for are written for them: -1 says that there is
+#: no such service, and nobody asks for the other.
+_AGENT = ["/bin/sh", "-c", "exec tail --pid=$PPID -f /dev/null"]
+_AGENT_PORTS = {
+    "METRICS_AGENT_PORT_NAME": -1,
+    "METRICS_EXPORT_PORT_NAME": -1,
+    "DASHBOARD_AGENT_LISTEN_PORT_NAME": -1,
+    "RUNTIME_ENV_AGENT_PORT_NAME": 1,
 }
 #: Ray's sockets lie below its folder, and the path of a socket has at most 107 characters.
 _LONGEST_TEMPORARY_PATH = 24
 _one_at_a_time = threading.Lock()
+
+
+def import_ray() -> Any:
+    """Import Ray, whose core reads its settings meanwhile."""
+    if "ray" not in sys.modules:
+        os.environ.update(_SETTINGS)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    import ray
+
+    atexit.unregister(ray.shutdown)  # the thread that started Ray stops it, and no other
+    return ray
 
 
 @contextlib.contextmanager
@@ -75,35 +101,70 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _replacements(stop: threading.Event) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    """Parts of Ray that are replaced while it starts, as far as this version has them: where, name, by what."""
+    for path, names in _UNUSED.items():
+        place = pkgutil.resolve_name(path)
+        yield from ((place, name, lambda *_, **__: None) for name in names if name in vars(place))
+    services, core = pkgutil.resolve_name("ray._private.services"), pkgutil.resolve_name("ray._raylet")
+    if process := vars(services).get("start_ray_process"):
+        yield services, process.__name__, functools.partial(_unless, stop, process)
+    start = vars(services).get("start_raylet")
+    build = vars(services).get("_build_python_executable_command_memory_profileable")
+    if start and build and all(hasattr(core, name) for name in ("persist_port", *_AGENT_PORTS)):
+        yield services, start.__name__, functools.partial(_start_without_agents, start, core)
+        yield services, build.__name__, functools.partial(_command, build)
+
+
+def _unless(stop: threading.Event, start: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    """Start one more process of Ray, unless nobody wants it any longer."""
+    if stop.is_set():
+        raise InterruptedError("it was stopped while it started")
+    return start(*args, **more)
+
+
+def _start_without_agents(start: Callable[..., Any], core: Any, *args: Any, **more: Any) -> Any:
+    """Start Ray's node when all that it waits for is there."""
+    given = inspect.signature(start).bind(*args, **more).arguments
+    for name, port in _AGENT_PORTS.items():
+        core.persist_port(given["session_dir"], given["node_id"], getattr(core, name), port)
+    return start(*args, **more)
+
+
+def _command(build: Callable[..., list[str]], part: str, *args: Any, **more: Any) -> list[str]:
+    """What starts a part of Ray: for an agent, what does nothing."""
+    return _AGENT if part.endswith("_agent") else build(part, *args, **more)
+
+
 @contextlib.contextmanager
-def _without_unused_parts() -> Iterator[None]:
-    """Keep Ray from starting what nobody here would use, as far as this version of it lets us."""
-    kept = [
-        (place, name, vars(place)[name])
-        for place, names in ((pkgutil.resolve_name(path), names) for path, names in _UNUSED.items())
-        for name in names
-        if name in vars(place)
-    ]
-    for place, name, _ in kept:
-        setattr(place, name, lambda *_, **__: None)
-    try:
+def _without_unused_parts(stop: threading.Event) -> Iterator[None]:
+    """Keep Ray from starting what nobody here would use, and anything at all once ``stop`` is set."""
+    with contextlib.ExitStack() as undo:
+        for place, name, replacement in list(_replacements(stop)):
+            undo.callback(setattr, place, name, vars(place)[name])
+            setattr(place, name, replacement)
         yield
-    finally:
-        for place, name, original in kept:
-            setattr(place, name, original)
+
+
+def make_folder() -> str:
+    """Make a folder for Ray's files, for `ray_started`."""
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp")
 
 
 @contextlib.contextmanager
-def ray_started(machine: Machine) -> Iterator[None]:
-    """Have Ray on this machine, with what the run may use, while the block runs; no file of it is left behind.
+def ray_started(machine: Machine, folder: str, stop: threading.Event) -> Iterator[None]:
+    """Have Ray on this machine, with what the run may use, while the block runs; ``folder`` is gone afterwards.
+
+    Where ``stop`` is set before Ray is up, its start is broken off.
 
     Its processes are held to one thread each, and end with the thread that started them.
     """
+    ray = import_ray()
     logging.getLogger("ray").setLevel(logging.ERROR)
-    usual = tempfile.gettempdir()
-    folder = tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp")
+    pl.thread_pool_size()  # polars starts as many threads as the environment says: before it says so of others
     try:
-        with _environment(thread_environment(1)), _without_unused_parts():
+        with _environment(thread_environment(1)), _without_unused_parts(stop):
             ray.init(
                 address="local",
                 num_cpus=machine.cpus,
@@ -134,10 +195,11 @@ class RayThread:
         self._machine, self._then, self._linger = machine, then, linger
         self._settled, self._stop = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._live, name="ray", daemon=True)
+        self._thread = threading.Thread(target=self._live, name="bench-ray-starting", daemon=True)
 
     def start(self) -> None:
         """Begin to start Ray; returns at once."""
+        self._folder = make_folder()
         self._thread.start()
         atexit.register(self._end)
 
@@ -146,19 +208,28 @@ class RayThread:
         self._stop.set()
 
     def _end(self) -> None:
-        """Wait until Ray is gone."""
+        """Wait until Ray is gone; one that is still coming up, for a command that failed early, is put an end to."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(None if self._settled.is_set() else _BREAK_OFF_SECONDS)
+        if not self._thread.is_alive():
+            return
+        for process in descendants(os.getpid(), self._thread.native_id):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def is_up(self, search: Search, problem: Problem, stop: threading.Event) -> bool:
         """Run baselines in this process until Ray has started; False when there is nothing left to do with it.
 
-        Where Ray does not start, all of the search is carried out in this process, and that is said.
+        The first is run here in any case, so that there soon is something to report. Where Ray does not start, all of
+        the search is carried out in this process, and that is said.
         """
         last_moment = time.monotonic() + _START_SECONDS
-        while not self._settled.is_set() and not stop.is_set():
+        while not stop.is_set() and not (self._settled.is_set() and any(r.status == "ok" for r in search.results())):
             if (work := search.next(baselines_only=True)) is not None:
                 search.tell(do(work, problem, Allotment()))
+            elif self._settled.is_set():
+                break
             elif not self._settled.wait(POLL_SECONDS) and time.monotonic() > last_moment:
                 self._failure = TimeoutError(f"it takes more than {_START_SECONDS:.0f} s")
                 break
@@ -172,24 +243,35 @@ class RayThread:
     def _live(self) -> None:
         with _one_at_a_time:
             try:
-                with ray_started(self._machine):
+                import_ray()
+                if self._stop.is_set():
+                    return
+                with ray_started(self._machine, self._folder, self._stop):
                     self._then()
-                    self._settled.set()
+                    self._settle()
                     self._stop.wait()
                     time.sleep(self._linger)
             except BaseException as failure:  # the engine goes on without Ray and says why
                 self._failure = failure
             finally:
-                self._settled.set()
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._settle()
+
+    def _settle(self) -> None:
+        """Note that Ray is up or will not be: by its name the command sees that it may not leave this thread alone."""
+        self._thread.name = "bench-ray"
+        self._settled.set()
 
 
 def import_tune() -> Any:
     """Import Ray Tune, which takes longer than Ray itself and is needed by one engine only."""
+    import_ray()
     return importlib.import_module("ray.tune")
 
 
 def share(problem: Problem) -> tuple[Any, Any]:
     """Put a problem into the object store once: the table as Arrow, which workers map instead of copying."""
+    ray = import_ray()
     return ray.put(problem.without_features()), ray.put(problem.task.features.to_arrow())
 
 

@@ -7,10 +7,12 @@ actors of `bench.adapters.ray_actors` (figures in ARCHITECTURE.md), so that thos
 import faulthandler
 import gc
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.adapters.ray_runtime import GRACE_SECONDS, RayThread, import_tune, shared
-from bench.engine import allotment_for, do, gpu_share, prepare
+from bench.engine import allotment_for, do, gpu_share, memo_bytes, prepare
+from bench.memo import Memo
 from bench.problem import Problem
 from bench.resources import Machine
 from bench.search import Search, Work
@@ -32,7 +34,7 @@ class FoldTrainable(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], problem: Any = None, table: Any = None, machine: Any = None) -> None:
         """Take in the problem, once a process, and the first piece of work."""
-        self._problem, self._machine = shared(problem, table), machine
+        self._problem, self._machine, self._memo = shared(problem, table), machine, Memo(memo_bytes(machine))
         self._work: Work = config[_WORK]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -43,6 +45,7 @@ class FoldTrainable(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         """Carry out the work; whatever the fit does is in the result."""
         allotment = allotment_for(self._work.candidate.family, self._machine, self._machine.cpus)
+        allotment = replace(allotment, memo=self._memo)
         prepare(self._work.candidate.family)
         if self._work.seconds is not None:  # Tune ends no fit that hangs, so the process ends itself
             faulthandler.dump_traceback_later(self._work.seconds + GRACE_SECONDS, exit=True)

@@ -15,6 +15,9 @@ from bench.cli.app import app
 from bench.errors import BenchError
 from bench.secrets import redacted
 
+#: Those that write for MLflow, and that are still starting Ray.
+_OUR_THREADS = ("bench-mlflow", "bench-ray-starting")
+
 
 class _Redacting(logging.Formatter):
     """Keeps secrets out of what libraries log, too."""
@@ -32,14 +35,20 @@ def main() -> None:
     if sys.stderr is sys.__stderr__:
         faulthandler.enable()  # a crash in a library's native code leaves a stack
     try:
+        _carry_out()
+    except SystemExit as leaving:
+        _leave(leaving)
+
+
+def _carry_out() -> None:
+    """Run the command; whatever goes wrong ends with a message and a code."""
+    try:
         app()
     except BenchError as error:
         fail(str(error), error.exit_code)
     except BrokenPipeError:  # whoever read our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except SystemExit as leaving:
-        _leave(leaving)
     except Exception as error:
         if os.environ.get("BENCH_DEBUG"):
             raise
@@ -55,8 +64,8 @@ def fail(message: str, code: int) -> None:
 
 
 def _leave(leaving: SystemExit) -> None:
-    """Exit; at once where a tracker's thread is still writing, since it may be inside a library that aborts then."""
-    if any(thread.daemon and thread.name == "bench-mlflow" for thread in threading.enumerate()):
+    """Exit; at once where a thread of ours is still at work, since it may be inside a library that aborts then."""
+    if any(thread.daemon and thread.name in _OUR_THREADS for thread in threading.enumerate()):
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -30,8 +30,10 @@ def doctor(
 
 def _try_ray() -> None:
     """Start Ray as a run does, and stop it."""
-    from bench.adapters.ray_runtime import ray_started
+    import threading
+
+    from bench.adapters.ray_runtime import make_folder, ray_started
     from bench.resources import machine
 
-    with ray_started(machine()):
+    with ray_started(machine(), make_folder(), threading.Event()):
         pass

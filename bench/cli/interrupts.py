@@ -5,12 +5,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
 from bench.errors import BenchError
+from bench.processes import descendants
 
 _NOTICE = b"stopping; a board of what is finished follows. Interrupt again to end at once.\n"
 _SHOW_CURSOR = b"\x1b[?25h\n"  # which a live display has hidden
@@ -55,16 +54,7 @@ def _end(code: int) -> None:
     with contextlib.suppress(OSError):
         if os.isatty(2):
             os.write(2, _SHOW_CURSOR)
-    for process in _descendants(os.getpid()):
+    for process in descendants(os.getpid()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     os._exit(code)
-
-
-def _descendants(process: int) -> Iterator[int]:
-    """Processes that a process started, and those that they started, where the kernel tells."""
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in map(int, task.read_text().split()):
-                yield child
-                yield from _descendants(child)

@@ -12,7 +12,7 @@ from bench.cli import options
 Text = str | None
 
 #: Flags that are no settings of a run, yet may stand in its file.
-_SWITCHES = ("no_track", "json", "quiet")
+_SWITCHES = ("no_track", "json", "quiet", "trace")
 
 
 def run(
@@ -59,6 +59,7 @@ def run(
     no_track: Annotated[bool, typer.Option("--no-track", help="Do not record the run in MLflow.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the board as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Write trace.json, for chrome://tracing or Perfetto.")] = False,
 ) -> None:
     """Run baselines, trees and nets on a dataset; search, ensemble, and print the leaderboard.
 
@@ -67,11 +68,12 @@ def run(
     from bench.cli.interrupts import Interrupts
     from bench.cli.show import print_board, print_outcome
     from bench.cli.terminal import progress_for
-    from bench.cli.tools import process_seconds
+    from bench.processes import process_seconds
     from bench.secrets import redacted
     from bench.session import Clock
     from bench.spec import BESIDE_SPLITS, FIELDS, make_spec, read_config
     from bench.start import execute
+    from bench.trace import write_trace
 
     given = {name: value for name, value in context.params.items() if name in FIELDS and value not in (None, [])}
     asked: dict[str, Any] = read_config(config, _SWITCHES) if config else {}
@@ -93,4 +95,6 @@ def run(
     print_board(finished.board, as_json=switches["json"])
     if not switches["quiet"]:
         print_outcome(finished)
+    if switches["trace"]:
+        print(write_trace(finished.folder).to_text(), file=sys.stderr)
     raise typer.Exit(interrupts.exit_code)

@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from bench.families._estimator import number
 from bench.family import DeadlineReached, Settings
-from bench.resources import Deadline
+from bench.recipes import Encoded
+from bench.resources import Allotment, Deadline
 
 Loss = Literal["logloss", "mae", "rmse"]
 
 #: Below this many training rows a fit's rounds are limited by its learning rate.
 _SMALL = 2_000
 _MAX_ROUNDS = 10_000
+#: About what a library takes for a value of the training rows: bins, perhaps by row and by column, or float32.
+_BYTES_A_VALUE = 4
 
 
 def loss_of(settings: Settings) -> Loss:
@@ -35,6 +38,20 @@ def max_rounds(settings: Settings, n_rows: int, *, watching: bool, learning_rate
     steps = 20 if watching else 8
     limit = math.ceil(steps / learning_rate) if n_rows < _SMALL or not watching else _MAX_ROUNDS
     return min(asked, limit)
+
+
+def kept(
+    settings: Settings, X: Encoded, allotment: Allotment, make: Callable[[], Any], binning: tuple[str, ...] = ()
+) -> Any:
+    """Return what a library makes of training rows, made once for all candidates that learn from them alike.
+
+    ``make`` gives the rows in the library's own form, binned or not, with those that are watched; of what differs
+    between candidates they may depend on class weights and on the parameters named in ``binning``.
+    """
+    if X.key is None:
+        return make()
+    key = (make.__qualname__, X.key, *(settings.params.get(name) for name in ("class_weight", *binning)))
+    return allotment.memo.get(key, make, n_bytes=_BYTES_A_VALUE * X.values.size)
 
 
 class Stopper:

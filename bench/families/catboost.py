@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.families._boosting import Stopper, loss_of, max_rounds
+from bench.families._boosting import Stopper, kept, loss_of, max_rounds
 from bench.families._estimator import FamilyEstimator, row_weights
 from bench.family import ALL_TASKS, DeadlineReached, Family
 from bench.metric import Array
@@ -62,16 +62,22 @@ class CatboostEstimator(FamilyEstimator):
         on_gpu = allotment.device == "cuda"
         if on_gpu and valid is not None:
             params |= {"od_type": "Iter", "od_wait": stopper.patience}
+        train, watched = kept(self._settings, X, allotment, lambda: self._pools(X, y, valid))
         self._model = catboost.CatBoost(params)
         self._model.fit(
-            _pool(X, y, row_weights(self._settings, y, training=y)),
-            eval_set=None if valid is None else _pool(*valid, row_weights(self._settings, valid[1], training=y)),
+            train,
+            eval_set=watched,
             use_best_model=valid is not None,
             callbacks=None if on_gpu else [watcher],
         )
         if watcher.late:
             raise DeadlineReached
         self.rounds = self._model.tree_count_
+
+    def _pools(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None) -> Any:
+        """Wrap the rows to learn from, and those to watch."""
+        train = _pool(X, y, row_weights(self._settings, y, training=y))
+        return train, None if valid is None else _pool(*valid, row_weights(self._settings, valid[1], training=y))
 
     def _library_params(self, n_rows: int, *, watching: bool, allotment: Allotment) -> dict[str, Any]:
         """Settings in the library's words."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.families._boosting import Stopper, boost, loss_of, max_rounds
+from bench.families._boosting import Stopper, boost, kept, loss_of, max_rounds
 from bench.families._estimator import FamilyEstimator, row_weights
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
@@ -14,12 +14,15 @@ from bench.resources import Allotment, Deadline
 
 _MODEL_FILE = "model.txt"
 _LEARNING_RATE = 0.05
+#: Parameters that a search space may have and that bins depend on.
+_BINNING = ("max_bin", "min_data_in_bin", "enable_bundle", "linear_tree")
 
 
 class LightgbmEstimator(FamilyEstimator):
     """Early stopping keeps the rounds up to the best one."""
 
     _booster: Any
+    rounds: int | None = None  # all of them
     _threads = 0  # all that the process may use
 
     def fit(
@@ -36,17 +39,10 @@ class LightgbmEstimator(FamilyEstimator):
 
         self._threads = allotment.cpus
         params = self._library_params(allotment.cpus)
-        data = lightgbm.Dataset(
-            X.values,
-            label=y,
-            weight=row_weights(self._settings, y, training=y),
-            categorical_feature=list(X.categorical),
-            params=params,
-        )
+        data, watched = kept(self._settings, X, allotment, lambda: self._binned(X, y, valid, params), _BINNING)
         booster = lightgbm.Booster(params, data)
-        if valid is not None:
-            weights = row_weights(self._settings, valid[1], training=y)
-            booster.add_valid(data.create_valid(valid[0].values, label=valid[1], weight=weights), "valid")
+        if watched is not None:
+            booster.add_valid(watched, "valid")
 
         def step(round_number: int) -> float | None:
             booster.update()
@@ -54,7 +50,23 @@ class LightgbmEstimator(FamilyEstimator):
 
         rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
         self.rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
-        self._booster = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=self.rounds))
+        self._booster = booster
+
+    def _binned(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None, params: dict[str, Any]) -> Any:
+        """Bin the rows to learn from, and by the same bins those to watch."""
+        import lightgbm
+
+        data = lightgbm.Dataset(
+            X.values,
+            label=y,
+            weight=row_weights(self._settings, y, training=y),
+            categorical_feature=list(X.categorical),
+            params=params,
+        ).construct()
+        if valid is None:
+            return data, None
+        weights = row_weights(self._settings, valid[1], training=y)
+        return data, data.create_valid(valid[0].values, label=valid[1], weight=weights).construct()
 
     def _library_params(self, threads: int) -> dict[str, Any]:
         """Settings in the library's words."""
@@ -68,16 +80,19 @@ class LightgbmEstimator(FamilyEstimator):
             "seed": settings.seed,
             "deterministic": True,
             "force_row_wise": True,
+            # Bins serve other candidates as well: they may depend on no seed, and no smallest leaf, of one of them.
+            "data_random_seed": 1,
+            "feature_pre_filter": False,
             "verbosity": -1,
             **self._chosen("n_estimators", learning_rate=_LEARNING_RATE, bagging_freq=1),
         }
 
     def _raw(self, X: Encoded) -> Array:
-        raw: Array = np.asarray(self._booster.predict(X.values, num_threads=self._threads))
+        raw: Array = np.asarray(self._booster.predict(X.values, num_iteration=self.rounds, num_threads=self._threads))
         return raw
 
     def _write(self, folder: Path) -> None:
-        (folder / _MODEL_FILE).write_text(self._booster.model_to_string())
+        (folder / _MODEL_FILE).write_text(self._booster.model_to_string(num_iteration=self.rounds))
 
     def _read(self, folder: Path) -> None:
         import lightgbm

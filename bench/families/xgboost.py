@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.families._boosting import Stopper, boost, loss_of, max_rounds
+from bench.families._boosting import Stopper, boost, kept, loss_of, max_rounds
 from bench.families._estimator import FamilyEstimator, row_weights
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
@@ -34,17 +34,7 @@ class XgboostEstimator(FamilyEstimator):
         import xgboost
 
         params = self._library_params(allotment)
-        train = xgboost.QuantileDMatrix(
-            X.values,
-            label=y,
-            weight=row_weights(self._settings, y, training=y),
-            feature_types=_feature_types(X),
-            enable_categorical=True,
-            nthread=allotment.cpus,
-        )
-        watch = None
-        if valid is not None:
-            watch = _matrix(valid[0], label=valid[1], weight=row_weights(self._settings, valid[1], training=y))
+        train, watch = kept(self._settings, X, allotment, lambda: self._binned(X, y, valid, allotment.cpus))
         booster = xgboost.Booster(params, [train] if watch is None else [train, watch])
 
         def step(round_number: int) -> float | None:
@@ -59,6 +49,22 @@ class XgboostEstimator(FamilyEstimator):
         self._booster = booster[: self.rounds]
         # A model is predicted with where it is loaded, mostly without a GPU: the same arithmetic everywhere.
         self._booster.set_param({"device": "cpu"})
+
+    def _binned(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None, threads: int) -> Any:
+        """Bin the rows to learn from, and wrap those to watch."""
+        import xgboost
+
+        train = xgboost.QuantileDMatrix(
+            X.values,
+            label=y,
+            weight=row_weights(self._settings, y, training=y),
+            feature_types=_feature_types(X),
+            enable_categorical=True,
+            nthread=threads,
+        )
+        if valid is None:
+            return train, None
+        return train, _matrix(valid[0], label=valid[1], weight=row_weights(self._settings, valid[1], training=y))
 
     def _library_params(self, allotment: Allotment) -> dict[str, Any]:
         """Settings in the library's words."""

@@ -22,12 +22,15 @@ class Encoded:
     Columns named in ``categorical`` hold whole-number codes 0..cardinality-1 (in recipe ``trees`` NaN for what is
     missing or was never seen, in recipe ``nets`` 0 for both);
     ``cardinalities`` follows ``categorical``. ``names`` tells where each column came from, for explanations alone.
+    Rows that many fits of a process learn from have a ``key``, under which they may keep in `bench.memo.Memo` what they
+    make of them.
     """
 
     values: Array
     categorical: tuple[int, ...] = ()
     cardinalities: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    key: str | None = None
 
     def rows(self, index: Array) -> "Encoded":
         """Take some rows, by number."""

@@ -8,6 +8,7 @@ from bench.errors import StoreError
 from bench.report import read
 from bench.report.journal import Trial, read_journal
 from bench.report.read import Document
+from bench.trace import Trace, make_trace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,6 +184,7 @@ class RunFiles:
     splits: SplitCard | None = None
     decisions: tuple[Decision, ...] | None = None
     trials: tuple[Trial, ...] = ()
+    trace: Trace | None = None
     spec: Document = field(default_factory=dict)
     environment: Document = field(default_factory=dict)
     analysis: Document = field(default_factory=dict)
@@ -347,6 +349,7 @@ def read_run_files(folder: Path) -> RunFiles:
     audit = read.read_json(folder / "audit.json")
     splits = read.read_json(folder / "splits.json")
     decisions = read.read_json(folder / "decisions.json")
+    journal = tuple(read.read_lines(folder / "journal.jsonl"))
     return RunFiles(
         folder=read.clean(folder.name),
         data=data,
@@ -355,7 +358,8 @@ def read_run_files(folder: Path) -> RunFiles:
         overview=_overview(audit),
         splits=None if splits is None else _split_card(read.mapping(splits)),
         decisions=None if decisions is None else tuple(map(_decision, read.mappings(decisions))),
-        trials=read_journal(folder / "journal.jsonl"),
+        trials=read_journal(journal),
+        trace=make_trace(journal),
         spec=read.mapping(read.read_yaml(folder / "spec.yaml")),
         environment=read.mapping(read.read_json(folder / "environment.json")),
         analysis=read.mapping(read.read_json(folder / "analysis.json")),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from bench.report import read
@@ -84,12 +83,12 @@ def _start(folds: Iterable[FoldRecord]) -> float | None:
     return min(starts, default=None)
 
 
-def read_journal(path: Path) -> tuple[Trial, ...]:
+def read_journal(lines: Iterable[Document]) -> tuple[Trial, ...]:
     """Read the candidates of a journal in the order in which they were first named."""
     candidates: dict[str, Document] = {}
     ends: dict[str, Document] = {}
     folds: dict[str, dict[int, FoldRecord]] = {}
-    for entry in read.read_lines(path):
+    for entry in lines:
         trial_id = read.text(entry.get("trial_id"))
         if entry.get("event") == "candidate":
             candidates.setdefault(trial_id, entry)

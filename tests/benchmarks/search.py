@@ -5,7 +5,7 @@
 
 FOLDER holds tables as parquet files with a card each, as for `features.py`. Every policy spends so many fits of a fold
 on at most so many rows. After every fit, the best whole candidate so far by cross-validation is the incumbent; its loss
-is that of the mean of its fold models on rows that were set aside. OUT gets ``curves.jsonl`` (a line a run, on which the
+is that of the mean of its fold models on rows set aside. OUT gets ``curves.jsonl`` (a line a run, on which the
 script goes on where it stopped) and ``curves.png``: medians with bands from the lowest to the highest seed.
 
 - ``brain``: `bench.search` as it ships, in a counted run.

@@ -72,8 +72,7 @@ class Features:
     @property
     def key(self) -> str:
         """What differs from the defaults, as part of a path; empty when nothing does."""
-        default = asdict(Features())
-        changed = {name: value for name, value in asdict(self).items() if value != default[name]}
+        changed = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
         return "-".join(name if value is True else f"{name}-{value}" for name, value in changed.items())
 
 

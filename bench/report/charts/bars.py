@@ -157,7 +157,7 @@ def intervals(heading: str, items: Sequence[Interval], metric: str, *, note: str
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """One fold at work on one worker, in seconds since the start."""
+    """One fold at work on one worker, in seconds since the start; ``family`` is what its colour stands for."""
 
     worker: str
     start: float
@@ -166,8 +166,8 @@ class Work:
     index: int
 
 
-def timeline(heading: str, works: Sequence[Work], *, note: str = "") -> Markup:
-    """A lane a worker, a stroke a fold, so that idle workers are seen."""
+def timeline(heading: str, works: Sequence[Work], *, note: str = "", what: str = "folds") -> Markup:
+    """A lane a worker, a stroke a fold (or ``what`` the works are), so that idle workers are seen."""
     workers = list(dict.fromkeys(work.worker for work in works))
     width, row = 860.0, 24
     left, height = _names_width(workers), row * len(workers) + 44
@@ -188,6 +188,6 @@ def timeline(heading: str, works: Sequence[Work], *, note: str = "") -> Markup:
         )
         body.append(element("path", title(family), d=strokes, class_=f"lane {colour(index)}"))
     busy = sum(work.stop - work.start for work in works)
-    description = f"{len(works)} folds on {len(workers)} workers, {seconds_text(busy)} of work in all."
+    description = f"{len(works)} {what} on {len(workers)} workers, {seconds_text(busy)} of work in all."
     drawing = image(width, height, heading, description, join(body))
     return figure(heading, drawing, note=note, key=legend([(name, index) for index, name in families]), layout="wide")

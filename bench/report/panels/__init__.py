@@ -27,6 +27,7 @@ PANELS: tuple[Panel, ...] = (
     Panel(id="failures", title="Failures", draw=board.failures),
     Panel(id="audit", title="Audit of the data", draw=data.audit),
     Panel(id="progress", title="Scores over time", draw=search.scores_over_time),
+    Panel(id="time", title="Where the time went", draw=search.where_the_time_went),
     Panel(id="curves", title="ROC and precision-recall", draw=classification.score_curves),
     Panel(id="confusion", title="Confusion matrix", draw=classification.confusion_matrices),
     Panel(id="calibration", title="Calibration", draw=classification.calibration),

@@ -13,6 +13,7 @@ from bench.report.journal import Trial
 from bench.report.numbers import plural, score_text, seconds_text
 from bench.report.panels.parts import absent, charts, family_numbers, remark, together
 from bench.report.verdict import direction
+from bench.trace import Category, Trace
 
 # Fewer candidates than this say nothing about where in the space the good ones lie.
 _FEWEST_TRIED = 4
@@ -72,6 +73,49 @@ def scores_over_time(run: RunFiles) -> Markup:
             timeline("Workers at work", works, note="A stroke a fold; gaps are idle or spent around the fits.")
         )
     return together(*drawn, _cost_chart(run))
+
+
+#: What is drawn of a trace, by the name in the legend. The search itself would be one stroke behind all others.
+_STEPS: dict[str, tuple[Category, ...]] = {
+    "fit": ("fit",),
+    "start-up": ("start-up",),
+    "predict": ("predict",),
+    "score and store": ("harness",),
+    "encode": ("encode",),
+    "load and audit": ("load", "audit"),
+    "wrap-up": ("wrap-up", "track"),
+}
+#: Strokes shorter than this part of the run would only make the page heavier.
+_LEAST_STROKE = 1 / 2000
+
+
+def _steps(trace: Trace) -> list[Work]:
+    least = _LEAST_STROKE * max((span.end - trace.started_at for span in trace.spans), default=0.0)
+    return [
+        Work(
+            worker=span.lane,
+            start=span.start - trace.started_at,
+            stop=span.end - trace.started_at,
+            family=name,
+            index=index,
+        )
+        for index, (name, categories) in enumerate(_STEPS.items())
+        for span in sorted(trace.spans, key=lambda span: span.lane)
+        if span.category in categories and span.seconds > least
+    ]
+
+
+def where_the_time_went(run: RunFiles) -> Markup:
+    """What the command and its workers did when, and what the search's time was spent on."""
+    trace = run.trace
+    if trace is None or not (steps := _steps(trace)):
+        return absent("The journal tells no stages and no steps of folds, so the time cannot be laid out.")
+    drawn = timeline(
+        "The command and its workers", sorted(steps, key=lambda step: step.worker), note="Gaps are idle.", what="steps"
+    )
+    shares = sorted(trace.shares().items(), key=lambda share: -share[1])
+    items = [Bar(name=name, value=share, text=f"{share:.1%}") for name, share in shares if share > 0]
+    return together(drawn, charts(bars("Shares of the workers' time in the search", items)))
 
 
 def _tried(trials: Sequence[Trial], greater_is_better: bool) -> list[Tried]:

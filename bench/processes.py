@@ -1,0 +1,25 @@
+"""What the kernel tells of this process and of those that it started."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def process_seconds() -> float:
+    """Seconds since this process was started; 0 where the kernel does not tell."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return max(0.0, uptime - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def descendants(process: int, thread: int | None = None) -> Iterator[int]:
+    """Processes that a process, or one thread of it, started, and those that they started, where the kernel tells."""
+    for task in Path(f"/proc/{process}/task").glob(f"{'*' if thread is None else thread}/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                yield child
+                yield from descendants(child)
