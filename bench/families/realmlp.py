@@ -29,7 +29,7 @@ class RealMLPEstimator(NetEstimator):
         asked: Any = settings.params.get("activation", "own")
         return {
             "layers": int(number(settings, "layers", 3)),
-            "width": int(number(settings, "width", 256)),
+            "width": int(number(settings, "width", 128)),
             "activation": own if asked == "own" else asked,
             "dropout": number(settings, "dropout", 0.15),
             "n_frequencies": int(number(settings, "n_frequencies", 16)),
@@ -52,7 +52,7 @@ class RealMLPEstimator(NetEstimator):
     def _training(self, n_rows: int) -> dict[str, Any]:
         settings = self._settings
         rate = _VALUE_RATE if settings.kind == "regression" else _CLASS_RATE
-        epochs = fewer_epochs(int(number(settings, "epochs", 256)), n_rows, least=8)
+        epochs = fewer_epochs(int(number(settings, "epochs", 64)), n_rows, least=8)
         # Smoothed labels give better labels, and worse probabilities.
         smoothing = _LABEL_SMOOTHING if settings.metric == "accuracy" else 0.0
         return {
@@ -66,7 +66,7 @@ class RealMLPEstimator(NetEstimator):
             "betas": (0.9, number(settings, "second_moment", 0.95)),
             "warm_up": 0.0,
             "clip_norm": math.inf,
-            "averaging": False,
+            "averaging": bool(settings.params.get("averaging", True)),
             "label_smoothing": number(settings, "label_smoothing", smoothing),
             "watched": "errors" if settings.metric == "accuracy" else "loss",
         }

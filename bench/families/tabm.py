@@ -16,22 +16,22 @@ class TabMEstimator(NetEstimator):
     def _shape(self, X: Encoded) -> dict[str, Any]:
         settings = self._settings
         return {
-            "members": int(number(settings, "members", 16)),
+            "members": int(number(settings, "members", 8)),
             "layers": int(number(settings, "layers", 2)),
             "width": int(number(settings, "width", 128)),
             "dropout": number(settings, "dropout", 0.1),
             "full": bool(settings.params.get("full", False)),
-            **self._embedding(X, width=16, bins=48),
+            **self._embedding(X, width=8, bins=48),
         }
 
     def _training(self, n_rows: int) -> dict[str, Any]:
         settings = self._settings
         return {
-            "learning_rate": number(settings, "learning_rate", 2e-3),
+            "learning_rate": number(settings, "learning_rate", 3e-3),
             "weight_decay": number(settings, "weight_decay", 3e-4),
             "epochs": fewer_epochs(int(number(settings, "epochs", 60)), n_rows, least=8),
             "patience": 16,
-            "members": 1 if settings.params.get("shared_batches", False) else self._architecture.members,
+            "members": 1 if settings.params.get("shared_batches", True) else self._architecture.members,
         }
 
 

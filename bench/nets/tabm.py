@@ -99,7 +99,7 @@ class TabM(nn.Module):
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """Compute logits or values."""
         batch = numeric.shape[:-1]
-        features = self.features(numeric.reshape(-1, numeric.shape[-1]), codes.reshape(-1, codes.shape[-1]))
+        features = self.features(numeric.flatten(0, -2), codes.flatten(0, -2))
         x = features.view(*batch, -1) * self.scales
         for layer in self.layers:
             x = self.dropout(F.relu(layer(x)))
