@@ -108,6 +108,42 @@ def test_the_rate_falls_on_a_plateau(monkeypatch):
     assert all(later <= earlier for earlier, later in pairwise(rates))
 
 
+def test_dropout_and_decay_follow_their_schedule_and_are_put_back(monkeypatch):
+    seen = []
+    step = torch.optim.AdamW.step
+
+    def noted(self, *args, **kwargs):
+        seen.append(
+            (self.param_groups[0]["weight_decay"], module.blocks[0].dropout.p, self.param_groups[1]["weight_decay"])
+        )
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    module = network(dropout=0.5)
+    changes = {"regularisation": "flat_cos", "weight_decay": 0.25, "epochs": 10}
+    fit_net(module, rows(), None, config=config(**changes), allotment=ONE_THREAD, deadline=NEVER)
+    assert seen[:21] == [(0.25, 0.5, 0.0)] * 21
+    assert seen[30] == pytest.approx((0.125, 0.25, 0.0))
+    assert 0 < seen[39][0] < 0.01
+    assert module.blocks[0].dropout.p == 0.5
+
+
+def test_without_averaging_the_weights_themselves_are_kept():
+    kept = {averaging: state(fitted(network(), averaging=averaging, watch=False)) for averaging in (True, False)}
+    assert kept[True] != kept[False]
+
+
+def test_the_last_of_equal_epochs_is_kept():
+    train = rows()
+    # Far from zero, the class is plain to see: no error is left long before the end.
+    train = replace(train, numeric=train.numeric * 50)
+    changes = {"watched": "errors", "epochs": 12, "patience": 12}
+    summary = fit_net(network(), train, train, config=config(**changes), allotment=ONE_THREAD, deadline=NEVER)
+    least = [number for number, loss in enumerate(summary.losses, start=1) if loss == min(summary.losses)]
+    assert len(least) > 1, "the check needs epochs that are alike"
+    assert summary.best_epoch == least[-1]
+
+
 def test_class_weights_move_predictions_to_the_rare_class():
     train = rows(200)
     noise = torch.Generator().manual_seed(5)
@@ -134,6 +170,22 @@ def test_smoothed_labels_are_for_training_alone():
     output, target = torch.tensor([[5.0, -5.0]]), torch.tensor([0])
     assert loss(output, target).item() > 0.9
     assert loss.watch(output, target) < 0.01
+
+
+def test_the_share_of_errors_can_be_watched():
+    output = torch.tensor([[5.0, -5.0], [1.0, 2.0], [2.0, 1.0], [0.0, 1.0]])
+    loss = Loss("cross_entropy", (), 0.0, "cpu", watched="errors")
+    assert loss.watch(output, torch.tensor([0, 1, 1, 1])) == 0.25
+
+
+def test_each_member_has_a_loss_of_its_own():
+    loss = Loss("cross_entropy", (), 0.0, "cpu")
+    output = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
+    target = torch.tensor([[0, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 1]])
+    each = [loss(output[member], target[member]) for member in range(3)]
+    assert loss(output, target).item() == pytest.approx(torch.stack(each).mean().item())
+    shared = [loss(output[member], target[0]) for member in range(3)]
+    assert loss(output, target[0]).item() == pytest.approx(torch.stack(shared).mean().item())
 
 
 @pytest.mark.parametrize(("name", "value"), [("mse", 4.0), ("mae", 2.0)])
@@ -183,8 +235,13 @@ def test_a_gpu_learns_and_hands_back_a_module_on_the_cpu(precision, tmp_path):
 @pytest.mark.parametrize("steps", [0, 3, 4, 9])
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"schedule": "plateau", "patience": 3, "learning_rate": 0.2}, {"precision": "float16"}],
-    ids=["cosine", "plateau", "float16"],
+    [
+        {},
+        {"schedule": "plateau", "patience": 3, "learning_rate": 0.2},
+        {"precision": "float16"},
+        {"schedule": "coslog4", "regularisation": "flat_cos", "averaging": False, "clip_norm": math.inf},
+    ],
+    ids=["cosine", "plateau", "float16", "coslog4"],
 )
 def test_an_interrupted_fit_ends_with_the_same_bits(tmp_path, steps, changes):
     module = network(normalization="batch", numeric_embedding="piecewise")

@@ -1,6 +1,7 @@
 """Embeddings of features: categories in tables, numbers by waves or by pieces of lines."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -83,6 +84,64 @@ class CategoryEmbedding(nn.Module):
         return torch.cat([table(column) for table, column in zip(self.tables, codes.unbind(1), strict=True)], dim=1)
 
 
+class CategoryEncoding(nn.Module):
+    """Encode categories of few levels in fixed columns, one a level, or a single one of -1 and 1; embed the others.
+
+    Code 0 (unknown or missing) starts at zero. `fit` scales the fixed columns as recipe ``nets`` scales numbers.
+
+    **Shape**
+
+    - Input: ``(batch, n_features)``, whole-number codes
+    - Output: ``(batch, width)``, see the attribute ``width``
+
+    >>> encoding = CategoryEncoding(cardinalities=(3, 4, 50), one_hot=9, embedding_width=8)
+    >>> encoding(torch.tensor([[2, 0, 7], [1, 3, 0]]))[:, :4]
+    tensor([[ 1.,  0.,  0.,  0.],
+            [-1.,  0.,  0.,  1.]], grad_fn=<SliceBackward0>)
+    """
+
+    def __init__(self, *, cardinalities: Sequence[int], one_hot: int, embedding_width: int) -> None:
+        """Make one table for each of ``cardinalities``, fixed for up to ``one_hot`` codes, code 0 counted in."""
+        super().__init__()
+        self.fixed = tuple(1 < n <= one_hot for n in cardinalities)
+        for number, (n, fixed) in enumerate(zip(cardinalities, self.fixed, strict=True)):
+            if fixed:
+                self.register_buffer(f"table{number}", _one_hot_table(n))
+            else:
+                embedding = torch.cat([torch.zeros(1, embedding_width), torch.randn(n - 1, embedding_width)])
+                self.register_parameter(f"embedding{number}", nn.Parameter(embedding))
+        self.width = sum(self._table(number).shape[1] for number in range(len(cardinalities)))
+
+    def _table(self, number: int) -> Tensor:
+        """Table of one feature: [cardinality, width]."""
+        return self.get_buffer(f"table{number}") if self.fixed[number] else self.get_parameter(f"embedding{number}")
+
+    def fit(self, codes: Tensor) -> None:
+        """Scale every fixed column by its median and quartiles among training rows, and clip it smoothly."""
+        marks = torch.tensor([0.25, 0.5, 0.75])
+        for number, column in enumerate(codes.unbind(1)):
+            if self.fixed[number]:
+                values = (table := self._table(number))[column]
+                low, centre, high = values.quantile(marks, dim=0, interpolation="nearest")
+                spread = torch.where(high > low, high - low, (values.amax(0) - values.amin(0)) / 2)
+                scaled = torch.where(spread > 0, (table - centre) / spread, 0.0)
+                table.copy_(scaled / (1 + (scaled / 3) ** 2).sqrt())
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Look the codes up."""
+        if codes.ndim != 2 or codes.shape[1] != len(self.fixed):
+            raise ValueError(f"codes must have shape (batch, {len(self.fixed)}), however: {tuple(codes.shape)=}")
+        found = [F.embedding(column, self._table(number)) for number, column in enumerate(codes.unbind(1))]
+        return torch.cat(found, dim=1)
+
+
+def _one_hot_table(cardinality: int) -> Tensor:
+    """One row a code: zeros for code 0, then the levels."""
+    if cardinality == 3:
+        return torch.tensor([[0.0], [-1.0], [1.0]])
+    return torch.eye(cardinality)[:, 1:].contiguous()
+
+
 class PeriodicEmbedding(nn.Module):
     """Embed each numeric feature by sines and cosines of trained frequencies, one linear map shared by all, and ReLU.
 
@@ -126,6 +185,53 @@ class PeriodicEmbedding(nn.Module):
         angles = 2 * math.pi * self.frequencies * numeric.unsqueeze(-1)
         waves = torch.cat([angles.cos(), angles.sin()], dim=-1)
         return torch.cat([numeric, F.relu(F.linear(waves, self.weight, self.bias)).flatten(1)], dim=1)
+
+
+class PBLDEmbedding(nn.Module):
+    """Embed each numeric feature by cosines of trained frequencies and phases, a linear map of its own, and itself.
+
+    "Periodic, bias, linear, DenseNet" of Holzmüller et al., Better by Default (2024).
+
+    **Shape**
+
+    - Input: ``(batch, n_features)``
+    - Output: ``(batch, n_features * width)``
+
+    >>> PBLDEmbedding(n_features=3, width=4, n_frequencies=16, frequency_scale=0.1)(torch.randn(2, 3)).shape
+    torch.Size([2, 12])
+    """
+
+    def __init__(self, *, n_features: int, width: int, n_frequencies: int, frequency_scale: float) -> None:
+        """Make an embedding whose frequencies start as normal draws with standard deviation ``frequency_scale``."""
+        super().__init__()
+        if min(n_features, n_frequencies) < 1 or width < 2 or frequency_scale <= 0:
+            raise ValueError(
+                "n_features and n_frequencies must be >= 1, width >= 2 and frequency_scale > 0, "
+                f"however: {n_features=}, {n_frequencies=}, {width=}, {frequency_scale=}"
+            )
+        self.frequency_scale = frequency_scale
+        self.frequencies = nn.Parameter(torch.empty(n_features, 1, n_frequencies))
+        self.phases = nn.Parameter(torch.empty(n_features, 1, n_frequencies))
+        self.weight = nn.Parameter(torch.empty(n_features, n_frequencies, width - 1))
+        self.bias = nn.Parameter(torch.empty(n_features, 1, width - 1))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw everything anew."""
+        nn.init.normal_(self.frequencies, std=self.frequency_scale)
+        nn.init.uniform_(self.phases, -math.pi, math.pi)
+        bound = self.weight.shape[1] ** -0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, numeric: Tensor) -> Tensor:
+        """Embed the features."""
+        if numeric.ndim != 2 or numeric.shape[1] != len(self.frequencies):
+            raise ValueError(f"numeric must be (batch, {len(self.frequencies)}), however: {tuple(numeric.shape)=}")
+        values = numeric.t().unsqueeze(2)  # [n_features, batch, 1]
+        waves = torch.addcmul(self.phases, values, self.frequencies, value=2 * math.pi).cos()
+        mapped = torch.baddbmm(self.bias, waves, self.weight)
+        return torch.cat([mapped, values], dim=2).transpose(0, 1).flatten(1)
 
 
 class PiecewiseLinearEmbedding(nn.Module):

@@ -1,4 +1,4 @@
-"""The one training loop: AdamW, warm-up and annealing, clipping, averaging, early stopping, checkpoints."""
+"""The one training loop: AdamW, schedules, clipping, averaging, early stopping, checkpoints."""
 
 import copy
 import math
@@ -14,9 +14,11 @@ from bench.family import DeadlineReached
 from bench.identity import digest
 from bench.nets.checkpoint import Checkpoint, State
 from bench.nets.determinism import reproducible
-from bench.nets.loss import Loss, LossName
+from bench.nets.loss import Loss, LossName, Watched
+from bench.nets.modules import Dropout
 from bench.nets.rows import RESIDENT_BYTES, Batch, BatchOrder, Rows, make_loader
-from bench.nets.weights import decayed_and_others, flat_size, flatten, unflatten, views
+from bench.nets.schedules import RATES, SHARES, RateSchedule, ShareSchedule
+from bench.nets.weights import flat_size, flatten, parameter_groups, unflatten, views
 from bench.resources import Allotment, Deadline
 
 _CHECKPOINT_SECONDS = 5.0
@@ -28,10 +30,12 @@ _AVERAGING = 8
 class FitConfig:
     """How a module is trained.
 
-    ``warm_up`` is the share of all steps in which the learning rate rises to its peak; from there ``cosine`` takes it
-    to zero at the last of ``epochs``, ``plateau`` divides it by 4 whenever a third of ``patience`` has passed without
-    a better validation loss. ``patience`` counts epochs without one until the fit stops. ``class_weights`` holds one
-    weight a class, or nothing. ``precision`` other than float32 is mixed precision.
+    ``warm_up`` is the share of all steps in which the learning rate rises to its peak; ``schedule`` goes on from there
+    to the last of ``epochs``: see `bench.nets.schedules`, but ``plateau`` divides it by 4 whenever a third of
+    ``patience`` has passed without a better validation loss. ``regularisation`` is the schedule of weight decay and
+    dropout. ``patience`` counts epochs without a better loss until the fit stops. Gradients longer than ``clip_norm``
+    are cut. ``averaging`` watches and keeps averaged weights. With ``members``, a net's members take batches of their
+    own. ``class_weights`` holds one weight a class, or nothing. ``precision`` other than float32 is mixed precision.
     """
 
     loss: LossName
@@ -41,10 +45,15 @@ class FitConfig:
     epochs: int
     patience: int
     seed: int
-    schedule: Literal["cosine", "plateau"] = "cosine"
+    schedule: RateSchedule = "cosine"
+    regularisation: ShareSchedule = "flat"
+    betas: tuple[float, float] = (0.9, 0.999)
     warm_up: float = 0.1
     clip_norm: float = 1.0
+    averaging: bool = True
+    members: int = 1
     label_smoothing: float = 0.0
+    watched: Watched = "loss"
     class_weights: tuple[float, ...] = ()
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
 
@@ -84,14 +93,14 @@ def fit_net(
     allotment: Allotment,
     deadline: Deadline,
 ) -> FitSummary:
-    """Train ``module`` in place, and leave it on the CPU with the averaged weights of the best epoch.
+    """Train ``module`` in place, and leave it on the CPU with the weights of the best epoch, the last of equals.
 
-    What is watched and kept is a running average of the weights over about the last ninth of the steps (polynomial
-    decay averaging, Shamir and Zhang 2013): it is smoother than the weights themselves and costs next to nothing.
+    What is watched and kept is, with ``averaging``, a running average of the weights over about the last ninth of the
+    steps (polynomial decay averaging, Shamir and Zhang 2013): smoother than the weights themselves, and nearly free.
 
     Where ``allotment.checkpoint`` names a folder, the state is written there every few seconds and when the deadline
     passes; the next call with the same arguments goes on from it and ends with the same bits. Without ``valid`` all
-    epochs are run and the last average stays.
+    epochs are run and the last weights stay.
 
     Raises:
         DeadlineReached: the deadline passed before the last epoch.
@@ -131,33 +140,40 @@ class _Fit:
         resident = self.device != "cuda" or train.n_bytes <= RESIDENT_BYTES
         train = train.to(self.device) if resident else train
         where = str(train.target.device)
-        self.order = BatchOrder(len(train), batch_size=config.batch_size, seed=config.seed, device=where)
+        self.order = BatchOrder(
+            len(train), batch_size=config.batch_size, seed=config.seed, device=where, members=config.members
+        )
+        self.steps = config.epochs * self.order.n_batches
         self.loader = make_loader(train, self.order, allotment)
         self.module = module.to(self.device)
-        self.averaged = copy.deepcopy(self.module)
-        self.average = flatten([p for part in decayed_and_others(self.averaged) for p in part])
-        decayed, others = decayed_and_others(self.module)
-        self.parameters = [*decayed, *others]
+        self.dropouts = [(part, part.p) for part in module.modules() if isinstance(part, Dropout)]
+        self.averaged = copy.deepcopy(self.module) if config.averaging else self.module
+        self.groups = parameter_groups(self.module)
+        self.parameters = [p for group in self.groups for p in group.parameters]
         self.weights = flatten(self.parameters)
-        self.optimizer = self._make_optimizer(flat_size(decayed))
+        self.average = self.weights
+        if config.averaging:
+            self.average = flatten([p for group in parameter_groups(self.averaged) for p in group.parameters])
+        self.optimizer = self._make_optimizer()
         self.scaler = torch.amp.GradScaler(self.device, enabled=config.precision == "float16")
-        self.loss = Loss(config.loss, config.class_weights, config.label_smoothing, self.device)
+        self.loss = Loss(config.loss, config.class_weights, config.label_smoothing, self.device, watched=config.watched)
         self.progress = _Progress()
         self.best: dict[str, Tensor] = {}
         self.checkpoint = self._make_checkpoint(allotment, len(train))
         self.written_at = time.monotonic()
 
-    def _make_optimizer(self, n_decayed: int) -> torch.optim.AdamW:
-        """Make AdamW over the flat weights, of which the first ``n_decayed`` elements decay."""
+    def _make_optimizer(self) -> torch.optim.AdamW:
+        """Make AdamW over the flat weights, a slice of them for each group."""
         gradient = torch.zeros_like(self.weights)
         for parameter, view in zip(self.parameters, views(gradient, self.parameters), strict=True):
             parameter.grad = view
-        parts = []
-        for part, decay in ((slice(n_decayed), self.config.weight_decay), (slice(n_decayed, None), 0.0)):
+        parts, end = [], 0
+        for group in self.groups:
+            part = slice(end, end := end + flat_size(group.parameters))
             weights = nn.Parameter(self.weights[part])
             weights.grad = gradient[part]
-            parts.append({"params": [weights], "weight_decay": decay})
-        return torch.optim.AdamW(parts, lr=self.config.learning_rate, fused=True)
+            parts.append({"params": [weights]})
+        return torch.optim.AdamW(parts, lr=self.config.learning_rate, betas=self.config.betas, fused=True)
 
     def run(self) -> FitSummary:
         """Train to the end, from where a checkpoint left off."""
@@ -167,6 +183,8 @@ class _Fit:
             self._train_epoch()
             self._end_epoch()
         unflatten(self.parameters)
+        for part, p in self.dropouts:
+            part.p = p
         self.module.load_state_dict(self.best or self.averaged.state_dict())
         self.module.to("cpu").eval()
         if (self.valid is not None and not self.best) or not all(bool(p.isfinite().all()) for p in self.parameters):
@@ -186,6 +204,7 @@ class _Fit:
             if self.deadline.passed:
                 self._write()
                 raise DeadlineReached(f"the deadline passed in epoch {progress.epoch + 1} of {self.config.epochs}")
+            self._set_shares(progress.epoch * self.order.n_batches + progress.batch)
             self._step(batch)
             progress.batch += 1
             self._average(progress.epoch * self.order.n_batches + progress.batch)
@@ -194,8 +213,6 @@ class _Fit:
 
     def _step(self, batch: Batch) -> None:
         """Take one optimizer step."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
         numeric, codes, target = (part.to(self.device, non_blocking=True) for part in batch)
         self.optimizer.zero_grad(set_to_none=False)
         precision = self.config.precision
@@ -204,46 +221,60 @@ class _Fit:
         loss = self.loss(output.float(), target)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it so
         self.scaler.unscale_(self.optimizer)
-        flat = [weights for group in self.optimizer.param_groups for weights in group["params"]]
-        nn.utils.clip_grad_norm_(flat, self.config.clip_norm)
+        if self.config.clip_norm < math.inf:
+            flat = [weights for group in self.optimizer.param_groups for weights in group["params"]]
+            nn.utils.clip_grad_norm_(flat, self.config.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
+    def _set_shares(self, step: int) -> None:
+        """Set rates, decays and dropouts for a step, counted from 0."""
+        config = self.config
+        rate = config.learning_rate * self._rate(step)
+        share = SHARES[config.regularisation](step / self.steps)
+        for group, options in zip(self.groups, self.optimizer.param_groups, strict=True):
+            options["lr"] = rate * group.rate
+            options["weight_decay"] = config.weight_decay * group.decay * share
+        for part, p in self.dropouts:
+            part.p = p * share
+
+    def _rate(self, step: int) -> float:
+        """Share of the learning rate: linear warm-up, then the schedule, or what the plateaus left."""
+        warm_up = round(self.config.warm_up * self.steps)
+        if step < warm_up:
+            return (step + 1) / warm_up
+        return self.progress.rate_scale * RATES[self.config.schedule]((step - warm_up) / (self.steps - warm_up))
+
     def _average(self, steps: int) -> None:
         """Move the averaged weights towards those after so many steps."""
-        share = (_AVERAGING + 1) / (_AVERAGING + steps)
-        self.average.lerp_(self.weights, share)
-
-    def _learning_rate(self) -> float:
-        """Return the rate of this step: linear warm-up, then cosine annealing or what the plateaus left of it."""
-        config, progress = self.config, self.progress
-        total = config.epochs * self.order.n_batches
-        step = progress.epoch * self.order.n_batches + progress.batch
-        warm_up = max(1, round(config.warm_up * total))
-        if step < warm_up:
-            return config.learning_rate * (step + 1) / warm_up
-        if config.schedule == "plateau":
-            return config.learning_rate * progress.rate_scale
-        return config.learning_rate * (1 + math.cos(math.pi * (step - warm_up) / (total - warm_up))) / 2
+        if self.config.averaging:
+            self.average.lerp_(self.weights, (_AVERAGING + 1) / (_AVERAGING + steps))
 
     def _end_epoch(self) -> None:
         """Look at the validation rows: keep the weights when they are the best so far, note a plateau."""
         progress = self.progress
         progress.epoch, progress.batch = progress.epoch + 1, 0
-        # What norms have seen is a running average already.
-        for averaged, current in zip(self.averaged.buffers(), self.module.buffers(), strict=True):
-            averaged.copy_(current)
+        if self.config.averaging:
+            # What norms have seen is a running average already.
+            for averaged, current in zip(self.averaged.buffers(), self.module.buffers(), strict=True):
+                averaged.copy_(current)
         if self.valid is None:
             progress.best_epoch = progress.epoch
             return
         output = forward_in_chunks(self.averaged, self.valid, min(len(self.valid), _CHUNK_ROWS))
         loss = self.loss.watch(output, self.valid.target)
         progress.losses.append(loss)
-        if loss < progress.best_loss:
+        if loss <= progress.best_loss and math.isfinite(loss):
             progress.best_loss, progress.best_epoch = loss, progress.epoch
             self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
-        elif progress.epoch - max(progress.best_epoch, progress.rate_epoch) >= self.config.patience / 3:
+        elif self._on_a_plateau():
             progress.rate_scale, progress.rate_epoch = progress.rate_scale / 4, progress.epoch
+
+    def _on_a_plateau(self) -> bool:
+        """Whether the rate is to fall, because a third of the patience is over."""
+        progress, config = self.progress, self.config
+        since = progress.epoch - max(progress.best_epoch, progress.rate_epoch)
+        return config.schedule == "plateau" and since >= config.patience / 3
 
     def _make_checkpoint(self, allotment: Allotment, n_rows: int) -> Checkpoint | None:
         """Make the checkpoint where a folder was given, keyed by what decides the fit."""
@@ -259,7 +290,8 @@ class _Fit:
         if self.checkpoint is None:
             return
         tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
-        tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
+        if self.config.averaging:
+            tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
@@ -275,7 +307,8 @@ class _Fit:
         if state is None:
             return
         self.module.load_state_dict(_below("module", state.tensors))
-        self.averaged.load_state_dict(_below("averaged", state.tensors))
+        if self.config.averaging:
+            self.averaged.load_state_dict(_below("averaged", state.tensors))
         self.best = {name: tensor.to(self.device) for name, tensor in _below("best", state.tensors).items()}
         optimizer: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below("optimizer", state.tensors).items():

@@ -8,11 +8,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from torch import Tensor, nn
 
-from bench.nets.embeddings import CategoryEmbedding, PeriodicEmbedding, PiecewiseLinearEmbedding
+from bench.nets.features import FeatureEmbedding, Inputs
 
 Activation = Literal["relu", "silu", "mish"]
 Normalization = Literal["none", "batch", "layer"]
-NumericEmbedding = Literal["none", "periodic", "piecewise"]
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "silu": F.silu, "mish": F.mish}
 _NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
@@ -104,25 +103,15 @@ class Block(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Architecture:
-    """All that decides the shapes of an `MLP`, in plain values.
+class Architecture(Inputs):
+    """All that decides the shapes of an `MLP`, in plain values."""
 
-    ``embedding_width``, ``n_bins`` and ``frequency_scale`` matter to the numeric embeddings that use them.
-    """
-
-    n_numeric: int
-    cardinalities: tuple[int, ...]
-    n_outputs: int
     layers: int = 2
     width: int = 256
     activation: Activation = "relu"
     normalization: Normalization = "none"
     dropout: float = 0.0
     residual: bool = False
-    numeric_embedding: NumericEmbedding = "none"
-    embedding_width: int = 8
-    n_bins: int = 32
-    frequency_scale: float = 0.1
 
 
 class MLP(nn.Module):
@@ -141,18 +130,13 @@ class MLP(nn.Module):
     def __init__(self, *, architecture: Architecture, edges: Tensor | None = None) -> None:
         """Make a network; ``edges`` are the knots of piecewise linear embeddings, left out where weights are loaded."""
         super().__init__()
-        n_numeric, cardinalities = architecture.n_numeric, architecture.cardinalities
-        if n_numeric + len(cardinalities) < 1 or architecture.layers < 1 or architecture.n_outputs < 1:
-            raise ValueError(f"there must be a feature, a layer and an output at least, however: {architecture=}")
-        self.n_numeric = n_numeric
-        self.n_categorical = len(cardinalities)
-        self.numeric, numeric_width = _numeric_embedding(architecture, edges)
-        self.categorical = CategoryEmbedding(cardinalities=cardinalities) if cardinalities else None
-        n_inputs = numeric_width + (self.categorical.width if self.categorical is not None else 0)
+        if architecture.layers < 1:
+            raise ValueError(f"there must be a layer at least, however: {architecture.layers=}")
+        self.features = FeatureEmbedding(inputs=architecture, edges=edges)
         self.blocks = nn.Sequential(
             *(
                 Block(
-                    n_inputs=architecture.width if layer else n_inputs,
+                    n_inputs=architecture.width if layer else self.features.width,
                     width=architecture.width,
                     activation=architecture.activation,
                     normalization=architecture.normalization,
@@ -166,29 +150,5 @@ class MLP(nn.Module):
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """Compute logits or values."""
-        if numeric.shape[1:] != (self.n_numeric,) or codes.shape != (len(numeric), self.n_categorical):
-            raise ValueError(
-                f"numeric must have shape (batch, {self.n_numeric}) and codes (batch, {self.n_categorical}), "
-                f"however: {tuple(numeric.shape)=}, {tuple(codes.shape)=}"
-            )
-        features = self.numeric(numeric)
-        if self.categorical is not None:
-            features = torch.cat([features, self.categorical(codes)], dim=1)
-        output: Tensor = self.head(self.blocks(features))
+        output: Tensor = self.head(self.blocks(self.features(numeric, codes)))
         return output
-
-
-def _numeric_embedding(architecture: Architecture, edges: Tensor | None) -> tuple[nn.Module, int]:
-    """Make the embedding of the numeric features, and tell the width of its output."""
-    n, width = architecture.n_numeric, architecture.embedding_width
-    if n == 0 or architecture.numeric_embedding == "none":
-        return nn.Identity(), n
-    if architecture.numeric_embedding == "periodic":
-        periodic = PeriodicEmbedding(
-            n_features=n, width=width, n_frequencies=2 * width, frequency_scale=architecture.frequency_scale
-        )
-        return periodic, n * (width + 1)
-    if architecture.numeric_embedding == "piecewise":
-        knots = torch.zeros(n, architecture.n_bins + 1) if edges is None else edges
-        return PiecewiseLinearEmbedding(edges=knots, width=width), n * width
-    raise ValueError(f"numeric_embedding must be one of none, periodic, piecewise, however: {architecture=}")

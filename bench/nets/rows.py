@@ -61,10 +61,12 @@ class BatchOrder(Sampler[Tensor]):
     """Shuffled batches of nearly equal size, each epoch's order a function of the seed and the epoch alone.
 
     Equal sizes leave no last batch of a single row, on which batch normalization fails; a lone row is given twice.
+    With more than one of ``members`` a batch is [members, size]: each goes through the rows in an order of its own.
     """
 
-    def __init__(self, n_rows: int, *, batch_size: int, seed: int, device: str) -> None:
+    def __init__(self, n_rows: int, *, batch_size: int, seed: int, device: str, members: int = 1) -> None:
         """Cut ``n_rows`` into batches of at most ``batch_size``, whose row numbers are put on ``device``."""
+        self._members = members
         self.n_batches = -(-n_rows // batch_size)
         self._n_rows = n_rows
         self._seed = seed
@@ -79,10 +81,11 @@ class BatchOrder(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         """Yield row numbers, batch by batch."""
         generator = torch.Generator().manual_seed(seed_for(self._seed, "shuffle", self._epoch))
-        order = torch.randperm(self._n_rows, generator=generator)
+        orders = [torch.randperm(self._n_rows, generator=generator) for _ in range(self._members)]
+        order = torch.stack(orders) if self._members > 1 else orders[0]
         if self._n_rows == 1:
-            order = order.repeat(2)
-        yield from order.to(self._device).tensor_split(self.n_batches)[self._first :]
+            order = order.repeat_interleave(2, dim=-1)
+        yield from order.to(self._device).tensor_split(self.n_batches, dim=-1)[self._first :]
 
     def __len__(self) -> int:
         """Count the batches of a whole epoch."""

@@ -4,6 +4,8 @@ Called once a parameter, they take longer than the gradients of a small network 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -34,11 +36,36 @@ def unflatten(parameters: Sequence[Tensor]) -> None:
         parameter.grad = None
 
 
-def decayed_and_others(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Part the parameters: weights of linear layers decay; biases, norms and embeddings do not."""
-    decayed: list[Tensor] = [part.weight for part in module.modules() if isinstance(part, nn.Linear)]
-    others: list[Tensor] = [p for p in module.parameters() if not any(p is weight for weight in decayed)]
-    return decayed, others
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """Parameters that are trained alike: ``rate`` and ``decay`` multiply the fit's own."""
+
+    parameters: tuple[Tensor, ...]
+    rate: float = 1.0
+    decay: float = 1.0
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A module that says how its parameters are trained."""
+
+    def parameter_groups(self) -> tuple[Group, ...]:
+        """Part all parameters into groups, each in one of them."""
+        ...
+
+
+def parameter_groups(module: nn.Module) -> tuple[Group, ...]:
+    """Part a module's parameters, as it says or else so: weights of linear layers decay; all others do not."""
+    if isinstance(module, Grouped):
+        return tuple(group for group in module.parameter_groups() if group.parameters)
+    return decay_linear(module)
+
+
+def decay_linear(module: nn.Module, *more: Tensor) -> tuple[Group, ...]:
+    """Let weights of linear layers decay, and ``more`` parameters, and no others: biases, norms, embeddings."""
+    decayed = (*(part.weight for part in module.modules() if isinstance(part, nn.Linear)), *more)
+    others = tuple(p for p in module.parameters() if not any(p is weight for weight in decayed))
+    return Group(parameters=decayed), Group(parameters=others, decay=0.0)
 
 
 def flat_size(parameters: Sequence[Tensor]) -> int:

@@ -1,0 +1,116 @@
+"""What every family of nets promises beyond the contract; the family mlp has a file of its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nets_fixture import NEVER, ONE_THREAD, CountedDeadline
+
+from bench.errors import SkipError
+from bench.families import _net
+from bench.family import DeadlineReached, Settings, discover, space_of
+from bench.recipes import Encoded
+from bench.resources import Allotment
+from bench.samples import make_sample
+
+NETS = ("ft_transformer", "realmlp", "resnet", "tabm")
+SMALL = {"width": 16, "members": 4, "embedding_width": 4, "bins": 6, "head_width": 4, "epochs": 6}
+
+
+def build(name: str, sample, *, seed: int = 0, **params):
+    family = discover()[name]
+    chosen = {**space_of(family).defaults, **SMALL, **params}
+    return family.build(
+        Settings(params=chosen, kind=sample.kind, n_classes=sample.n_classes, metric="log_loss", seed=seed)
+    )
+
+
+def fitted(name: str, sample, *, allotment: Allotment = ONE_THREAD, seed: int = 0, **params):
+    estimator = build(name, sample, seed=seed, **params)
+    estimator.fit(sample.train, sample.y, valid=sample.valid, allotment=allotment, deadline=NEVER)
+    return estimator
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+def test_what_is_loaded_predicts_the_same_bits(tmp_path, name, kind):
+    sample = make_sample(discover()[name], kind)
+    estimator = fitted(name, sample)
+    estimator.save(tmp_path)
+    before = torch.get_rng_state()
+    loaded = discover()[name].load(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(loaded.predict(sample.test), estimator.predict(sample.test))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_same_seed_gives_the_same_bits(name):
+    sample = make_sample(discover()[name], "binary")
+    first, second, other = (fitted(name, sample, seed=seed).predict(sample.test) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_row_is_predicted_to_the_bit_whatever_stands_beside_it(name):
+    sample = make_sample(discover()[name], "binary", n_rows=400)
+    estimator = fitted(name, sample, epochs=2)
+    whole = estimator.predict(sample.test)
+    for index in ([5], [399, 0, 300], list(range(200, 390))):
+        np.testing.assert_array_equal(estimator.predict(sample.test.rows(np.array(index))), whole[index])
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_an_interrupted_fit_ends_with_the_same_bits(tmp_path: Path, name):
+    sample = make_sample(discover()[name], "regression")
+    allotment = Allotment(checkpoint=tmp_path)
+    with pytest.raises(DeadlineReached):
+        build(name, sample).fit(
+            sample.train, sample.y, valid=sample.valid, allotment=allotment, deadline=CountedDeadline(5)
+        )
+    assert list(tmp_path.iterdir())
+    resumed = fitted(name, sample, allotment=allotment)
+    np.testing.assert_array_equal(resumed.predict(sample.test), fitted(name, sample).predict(sample.test))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_mixed_precision_learns_as_well(name, monkeypatch):
+    sample = make_sample(discover()[name], "binary", n_rows=300)
+    config = _net.NetEstimator._config
+
+    def mixed(self, y, allotment):
+        from dataclasses import replace
+
+        return replace(config(self, y, allotment), precision="bfloat16")
+
+    monkeypatch.setattr(_net.NetEstimator, "_config", mixed)
+    prediction = fitted(name, sample, epochs=20).predict(sample.test)
+    assert np.mean(prediction.argmax(axis=1) == sample.test_y) > 0.8
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("name", NETS)
+def test_a_gpu_learns(name):
+    sample = make_sample(discover()[name], "binary", n_rows=300)
+    prediction = fitted(name, sample, allotment=Allotment(device="cuda", gpu=1.0), epochs=20).predict(sample.test)
+    assert np.mean(prediction.argmax(axis=1) == sample.test_y) > 0.8
+
+
+def test_members_may_have_batches_of_their_own():
+    sample = make_sample(discover()["tabm"], "binary")
+    shared, own = (fitted("tabm", sample, shared_batches=shared).predict(sample.test) for shared in (True, False))
+    assert not np.array_equal(shared, own)
+
+
+def test_a_transformer_is_skipped_where_features_are_many():
+    sample = make_sample(discover()["ft_transformer"], "binary", n_rows=20)
+    wide = Encoded(values=np.zeros((20, 65), dtype=np.float32))
+    with pytest.raises(SkipError, match="takes at most 64 encoded features on a CPU, here are 65"):
+        build("ft_transformer", sample).fit(wide, sample.y, valid=None, allotment=ONE_THREAD, deadline=NEVER)
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(100, 64), (1_000, 64), (16_000, 32), (10**9, 8)])
+def test_more_rows_take_fewer_epochs(rows, epochs):
+    assert _net.fewer_epochs(64, rows, least=8) == epochs
