@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+import numpy as np
 import polars as pl
 
 from bench.values import to_booleans
@@ -97,7 +98,18 @@ def _count_distinct(series: pl.Series) -> int:
         sample = series.gather_every(len(series) // _COUNTED_FRACTIONS).drop_nulls()
         if (found := sample.n_unique()) > _MANY_FRACTIONS:
             return found
-    return series.n_unique() - (series.null_count() > 0)
+    marked = _count_marked(series) if series.dtype == pl.Int64 else 0
+    return marked or series.n_unique() - (series.null_count() > 0)
+
+
+def _count_marked(series: pl.Series) -> int:
+    """Count distinct whole numbers by marking each, which is faster than hashing; 0 where they lie far apart."""
+    low, high = cast(int | None, series.min()), cast(int | None, series.max())
+    if low is None or high is None or high - low > len(series):
+        return 0
+    marks = np.zeros(high - low + 1, dtype=np.bool_)
+    marks[series.drop_nulls().to_numpy() - low] = True
+    return int(np.count_nonzero(marks))
 
 
 def _kind(series: pl.Series, n_unique: int, declared: bool) -> tuple[Kind, str]:

@@ -58,7 +58,8 @@ def to_booleans(series: pl.Series) -> pl.Series:
         levels = series.unique()
         words = levels.str.strip_chars().str.to_lowercase()
         true = series.is_in(levels.filter(words.is_in(_TRUE)).to_list())
-        return true.set(~series.is_in(levels.filter(words.is_in(_TRUE + _FALSE)).to_list()), None)
+        others = levels.filter(~words.is_in(_TRUE + _FALSE))
+        return true.set(series.is_in(others.to_list()), None) if len(others) else true
     if dtype.is_numeric():
         text = series.cast(pl.Float64).cast(pl.String)
     elif dtype in (pl.Boolean, pl.Null):
@@ -81,7 +82,8 @@ def to_moments(series: pl.Series) -> pl.Series:
         return _in_calendar(series.cast(pl.Datetime("us")))
     if dtype != pl.String:
         return _nothing(series, pl.Datetime("us"))
-    moments = series.str.to_datetime(_MOMENT_FORMATS[0], strict=False, time_unit="us")
+    # Plain dates are read faster than they are looked up among those that were read.
+    moments = series.str.to_datetime(_MOMENT_FORMATS[0], strict=False, time_unit="us", cache=False)
     left = (moments.is_null() & series.is_not_null()).arg_true()
     if len(left):
         iso = _in_iso(series.gather(left).str.strip_chars())

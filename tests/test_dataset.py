@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 from bench.assumptions import kind_notes
 from bench.dataset import USABLE, Column, Schema, load_dataset
 from bench.errors import DataError, RequestError
+from bench.kinds import infer_column
 
 
 def load(**columns: object):
@@ -275,6 +276,14 @@ def test_what_was_stored_as_a_category_stays_one() -> None:
     column = dataset.columns[0]
     assert (column.kind, column.dtype, column.n_unique) == ("categorical", "Categorical", 60)
     assert column.why == "stored as a category, with 60 levels"
+
+
+@given(
+    st.lists(st.none() | st.integers(-5, 5) | st.sampled_from([-(2**63), 2**63 - 1, 10**6]), min_size=20, max_size=60)
+)
+def test_distinct_whole_numbers_are_counted(values: list[int | None]) -> None:
+    series = pl.Series("x", values, dtype=pl.Int64)
+    assert infer_column(series).n_unique == len(set(series.drop_nulls()))
 
 
 @pytest.mark.parametrize("values", [[[1], [2]], [{"a": 1}, {"a": 2}], [b"a", b"b"]])

@@ -385,6 +385,44 @@ def test_fractions_are_parsed_as_such(tmp_path: Path, monkeypatch: pytest.Monkey
     assert read_file(path, ReadOptions())[0].dtypes == [pl.String] * 3
 
 
+PLAIN_LINES = [f"{n / 8},{n},x" for n in range(2000)]
+RAGGED = {
+    "a field too many, empty": ({700: "1,2,x,", 900: "1,2"}, r"line 702 has 4, line 902 has 2 \(2 such lines\)"),
+    "a field too many": ({700: "1,2,x,y", 900: "1,2"}, r"line 702 has 4, line 902 has 2 \(2 such lines\)"),
+    "a line too few": ({700: "1,2,x,y,z", 900: ""}, r"line 702 has 5 \(1 such lines\)"),
+    "too many in the last line": ({700: "1,2", 1999: "1,2,x,"}, r"line 702 has 2, line 2001 has 4 \(2 such lines\)"),
+}
+
+
+@pytest.mark.parametrize(("lines", "message"), RAGGED.values(), ids=RAGGED)
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\r\n"])
+def test_ragged_lines_whose_fields_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: dict[int, str], message: str, end: str
+) -> None:
+    monkeypatch.setattr(delimited, "_HEAD_BYTES", 2000)
+    content = "\n".join(["a,b,c", *(lines.get(n, line) for n, line in enumerate(PLAIN_LINES))]) + end
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, content, typed=True)
+
+
+@pytest.mark.parametrize("change", [("\n", "\r\n"), ("x\n", "x\r"), ("\n", "\n\n")])
+def test_line_ends_that_polars_reads_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(delimited, "_HEAD_BYTES", 2000)
+    content = "\n".join(["a,b,c", *PLAIN_LINES, ""]).replace(*change)
+    typed, text = (read(tmp_path, content, typed=typed)[0] for typed in (True, False))
+    assert typed.equals(text.with_columns(pl.col("a").cast(typed["a"].dtype)))
+    assert len(text) == len(PLAIN_LINES)
+
+
+def test_rows_longer_than_what_is_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_HEAD_BYTES", 2000)
+    row = ",".join(["1.5"] * 1000)
+    content = "\n".join([",".join(f"c{n}" for n in range(1000)), *[row] * 5, ""])
+    assert read(tmp_path, content, typed=True)[0].shape == (5, 1000)
+
+
 def test_rows_that_fill_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "_BLOCK_BYTES", 1000)
     path = tmp_path / "table.csv"

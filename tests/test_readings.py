@@ -59,6 +59,9 @@ def test_text_is_read_as_what_it_means(values: list[str], reading: str, expected
         ["(1)", "(2)"],  # an enumeration
         ["007", "$12"],
         ["01234", "12345"],
+        ["1", "0", "00"],
+        ["1", "\u00a0-07"],
+        ["1", " +007 "],
         ["12345678901234567890", "1"],
         ["12345678901234567890", "98765432109876543210"],
         ["1,2", "1;2"],
@@ -123,6 +126,7 @@ def test_days_that_are_none(value: str, reading: str) -> None:
         (["03/04/2024", "13/04/2024"], "moment: day first", True),
         (["03/04/2024", "04/13/2024"], "moment: month first", True),
         (["03/04/2024", "05/04/2024"], "moment: month first", False),
+        (["", "03.04.2024", "05.04.2024"], "moment: day first", True),
         (["03.04.2024", "05.04.2024"], "moment: day first", True),
     ],
 )

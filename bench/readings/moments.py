@@ -54,7 +54,7 @@ def order(text: pl.Series) -> tuple[str, bool]:
     fits = {style: read_moments(text, style).count() for style in _ORDERS}
     if fits["day first"] != fits["month first"]:
         return max(fits, key=lambda style: fits[style]), True
-    dotted = bool(text.drop_nulls().head(1).str.contains(r"^\s*\d+\.").any())
+    dotted = bool(text.filter(text != "").head(1).str.contains(r"^\s*\d+\.").any())
     return ("day first" if dotted else "month first"), dotted
 
 

@@ -76,12 +76,18 @@ def are_names(text: pl.Series, numbers: pl.Series, *, mixed: bool) -> bool:
 
     ``mixed`` says that not all values are plain numbers: then a leading zero counts among fractions, too.
     """
-    if (mixed or numbers.dtype == pl.Int64) and text.str.contains(_LEADING_ZERO).any():
+    if (mixed or numbers.dtype == pl.Int64) and _any_leading_zero(text):
         return True
     if numbers.dtype == pl.Int64 or _begins_with_fractions(text):
         return False
     beyond = text.filter(numbers.is_not_null() & text.str.strip_chars().cast(pl.Int64, strict=False).is_null())
     return bool(beyond.str.contains(_INTEGER).all())
+
+
+def _any_leading_zero(text: pl.Series) -> bool:
+    """Whether some value is a whole number behind zeros; what begins with another digit, as most do, is none."""
+    doubtful = text.filter(((text < "1") | (text > ":")) & (text != "0"))
+    return bool(doubtful.str.contains(_LEADING_ZERO).any())
 
 
 def styles(sample: pl.Series) -> Iterator[str]:
