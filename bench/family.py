@@ -33,17 +33,25 @@ class DeadlineReached(Exception):  # noqa: N818 - an outcome, not an error
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """All that an estimator is built from. ``metric`` names what a fit may stop early on."""
+    """All that an estimator is built from. ``metric`` names what a fit may stop early on.
+
+    ``rounds`` are how many to take where fits on other rows have told it, and there are none to watch.
+    """
 
     params: Params
     kind: TaskKind
     n_classes: int
     metric: str
     seed: int
+    rounds: int | None = None
 
 
 class Estimator(Protocol):
-    """What is fitted on one fold. It never sees the rows that it is scored on."""
+    """What is fitted on one fold. It never sees the rows that it is scored on.
+
+    One that goes by rounds tells in an attribute ``rounds`` how many it kept, after ``load`` too, and takes
+    ``Settings.rounds`` when these are given: `bench.refit` asks for the mean over the folds.
+    """
 
     def fit(
         self,

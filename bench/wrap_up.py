@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.audit import Audit
 from bench.budget import Plan
+from bench.choice import best_single, choose
 from bench.ensemble import Ensemble, build_ensembles
 from bench.errors import RunFailedError
 from bench.keep import ensure_models, evict
@@ -47,8 +48,10 @@ def conclude(
             + ("; ".join(list(reasons)[:5]) or "There was no time to begin one")
             + f". Raise --budget, or read {problem.folder / 'leaderboard.csv'}."
         )
-    best = next(row for row in rows if row.candidate.trial_id == board.best["trial_id"])
+    choice = choose(results, ensembles, problem.task.metric)
     record.stage("predictor")
+    record.decisions(choice.why)
+    best = choice.row
     predictor = _ship(problem, results, ensembles, best, record)
     record.label_noise(findings, best)
     seconds = min(_IMPORTANCE_SECONDS, max(0.0, spending.total.left - _TRACKING_SECONDS - _END_SECONDS))
@@ -73,10 +76,9 @@ def _ship(
     record: Record,
 ) -> Predictor:
     """Write the predictor with the best single model and the ensembles, and open it as a user would."""
-    evict(problem, results)
-    metric = problem.task.metric
-    single = min((r for r in results if r.status == "ok"), key=lambda r: (metric.error(r.mean), r.candidate.trial_id))
+    single = best_single(results, problem.task.metric)
     shipped = [single, *(member for ensemble in ensembles for member in ensemble.members)]
+    evict(problem, results, shipped)
     for name in ensure_models(problem, shipped):
         record.decisions(f"{name} was fitted again: its models had been evicted by an earlier session.")
     write_predictor(problem, problem.folder / "predictor", [single], ensembles, default=best.candidate.name)

@@ -72,6 +72,11 @@ class CatboostEstimator(FamilyEstimator):
         if watcher.late:
             raise DeadlineReached
 
+    @property
+    def rounds(self) -> int:
+        """Rounds that were kept."""
+        return int(self._model.tree_count_)
+
     def _library_params(self, n_rows: int, *, watching: bool, allotment: Allotment) -> dict[str, Any]:
         """Settings in the library's words."""
         logloss = "MultiClass" if self._settings.kind == "multiclass" else "Logloss"

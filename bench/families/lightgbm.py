@@ -56,6 +56,11 @@ class LightgbmEstimator(FamilyEstimator):
         kept = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
         self._booster = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=kept))
 
+    @property
+    def rounds(self) -> int:
+        """Rounds that were kept."""
+        return int(self._booster.current_iteration())
+
     def _library_params(self, threads: int) -> dict[str, Any]:
         """Settings in the library's words."""
         settings = self._settings

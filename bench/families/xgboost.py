@@ -60,6 +60,11 @@ class XgboostEstimator(FamilyEstimator):
         # A model is predicted with where it is loaded, mostly without a GPU: the same arithmetic everywhere.
         self._booster.set_param({"device": "cpu"})
 
+    @property
+    def rounds(self) -> int:
+        """Rounds that were kept."""
+        return int(self._booster.num_boosted_rounds())
+
     def _library_params(self, allotment: Allotment) -> dict[str, Any]:
         """Settings in the library's words."""
         settings = self._settings
