@@ -39,6 +39,8 @@ _FEW_MEMBERS = 10
 _PARTS = 5
 #: Ways to combine whose fits take time.
 _TIMED_WAYS = 3
+#: Part of the time for what is shipped; the rest is for judging it.
+_SHIPPED_SHARE = 0.25
 _VERSION = 2
 
 
@@ -102,10 +104,10 @@ def build_ensembles(
         return ()
     stored = _Stored.read(problem, candidates)
     folds = len(problem.splits.folds)
-    fits = _TIMED_WAYS * (1 + (folds if folds > 1 else _PARTS))
-    share = shares(None if seconds is None else deadline.left, fits)
     with limit_threads(1):  # several threads add up in an order that varies, and so would the weights
+        share = shares(_SHIPPED_SHARE * deadline.left, _TIMED_WAYS)
         whole = _ways(stored, np.arange(len(stored.rows)), None, share)
+        share = shares(deadline.left, _TIMED_WAYS * (folds if folds > 1 else _PARTS))
         judged = [_judged(stored, fold, share) for fold in range(folds)]
     return tuple(_stored_ensemble(stored, label, way, [j[label] for j in judged]) for label, way in whole.items())
 

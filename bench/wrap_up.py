@@ -36,7 +36,8 @@ def conclude(
         RunFailedError: no candidate was scored on all folds; the board that says why is written all the same.
     """
     record.stage("ensembles")
-    ensembles = build_ensembles(problem, results, seconds=_share(spending, 0.6))
+    share = 0.6 if len(problem.splits.test) else 0.8  # without test rows, the board has no intervals to compute
+    ensembles = build_ensembles(problem, results, seconds=_share(spending, share))
     record.stage("leaderboard")
     rows = [*results, *(ensemble.result for ensemble in ensembles)]
     board = build_leaderboard(problem, rows, test=tested, seconds=_share(spending, 0.5))
