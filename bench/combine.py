@@ -3,25 +3,16 @@
 ``predictions`` stacks what the members predict: [n_members, n_rows, n_classes] probabilities, or [n_members, n_rows].
 """
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from bench.identity import seed_for
-from bench.metric import Array, Metric, TaskKind
-from bench.resources import Deadline
+from bench.metric import Array
 
-#: Rounds of greedy selection, and how many without a better prefix end it.
-ROUNDS = 25
-_PATIENCE = 8
-#: Rows that steer the selection, and that the stackers are fitted on, at most.
-GREEDY_ROWS = 10_000
-STACK_ROWS = 30_000
 _LEAST_PROBABILITY = 1e-6
-#: Pull of the stackers' weights towards the plain mean.
-_PENALTY = 1e-2
 
 
 class Combiner(Protocol):
@@ -34,6 +25,10 @@ class Combiner(Protocol):
 
     def combine(self, predictions: Array) -> Array:
         """Combine stacked predictions."""
+        ...
+
+    def of(self, members: Sequence[int]) -> "Combiner":
+        """The same of these members alone; the others must have no weight."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,6 +54,10 @@ class WeightedMean:
         """Combine stacked predictions."""
         return _weighted_sum(self.weights, predictions)
 
+    def of(self, members: Sequence[int]) -> "WeightedMean":
+        """The same of these members alone; the others must have no weight."""
+        return replace(self, weights=tuple(self.weights[member] for member in members))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"kind": "weighted_mean", "weights": list(self.weights)}
@@ -73,7 +72,11 @@ class LogLinear:
 
     def combine(self, predictions: Array) -> Array:
         """Combine stacked predictions."""
-        return _softmax(_weighted_sum(self.weights, _logs(predictions)) + np.asarray(self.bias))
+        return softmax(_weighted_sum(self.weights, centred_logs(predictions)) + np.asarray(self.bias))
+
+    def of(self, members: Sequence[int]) -> "LogLinear":
+        """The same of these members alone; the others must have no weight."""
+        return replace(self, weights=tuple(self.weights[member] for member in members))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -91,13 +94,131 @@ class Linear:
         """Combine stacked predictions."""
         return _weighted_sum(self.weights, predictions) + self.bias
 
+    def of(self, members: Sequence[int]) -> "Linear":
+        """The same of these members alone; the others must have no weight."""
+        return replace(self, weights=tuple(self.weights[member] for member in members))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"kind": "linear", "weights": list(self.weights), "bias": self.bias}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adjusted:
+    """Another combiner's probabilities, sharpened: log-probabilities times ``sharpness``, plus a bias a class."""
+
+    inner: Combiner
+    sharpness: float
+    bias: tuple[float, ...]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """What each member counts for the inner combiner."""
+        return self.inner.weights
+
+    def combine(self, predictions: Array) -> Array:
+        """Combine stacked predictions."""
+        return softmax(self.sharpness * centred_logs(self.inner.combine(predictions)) + np.asarray(self.bias))
+
+    def of(self, members: Sequence[int]) -> "Adjusted":
+        """The same of these members alone; the others must have no weight."""
+        return replace(self, inner=self.inner.of(members))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        inner = self.inner.to_dict()
+        return {"kind": "adjusted", "inner": inner, "sharpness": self.sharpness, "bias": list(self.bias)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layered:
+    """Boosted trees over what members predict (LightGBM's text in ``trees``), added to what another combiner says.
+
+    ``inputs`` numbers the members that the trees were given, -1 for one that no tree looks at and that was let go;
+    ``shares`` tells the part of the trees' gain that is owed to each.
+    """
+
+    inner: Combiner
+    inputs: tuple[int, ...]
+    shares: tuple[float, ...]
+    trees: str
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """What each member counts: for the inner combiner, plus its share of the trees' gain."""
+        weights = list(self.inner.weights)
+        for member, share in zip(self.inputs, self.shares, strict=True):
+            if member >= 0:
+                weights[member] += share
+        return tuple(weights)
+
+    def combine(self, predictions: Array) -> Array:
+        """Combine stacked predictions."""
+        idle = np.ones(predictions.shape[1:])
+        seen = np.stack([idle if member < 0 else predictions[member] for member in self.inputs])
+        raw = _booster(self.trees).predict(layer_inputs(seen), raw_score=True, num_threads=1)
+        corrected = margins(self.inner.combine(predictions)[None])[0] + raw
+        if predictions.ndim == 2:
+            return np.asarray(corrected)
+        return softmax(np.column_stack([np.zeros(len(raw)), corrected]) if raw.ndim == 1 else corrected)
+
+    def of(self, members: Sequence[int]) -> "Layered":
+        """The same of these members alone; the others must have no weight."""
+        place = {member: number for number, member in enumerate(members)}
+        inputs = tuple(place.get(member, -1) for member in self.inputs)
+        return replace(self, inner=self.inner.of(members), inputs=inputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "kind": "layered",
+            "inner": self.inner.to_dict(),
+            "inputs": list(self.inputs),
+            "shares": list(self.shares),
+            "trees": self.trees,
+        }
+
+
+@functools.lru_cache(maxsize=4)
+def _booster(text: str) -> Any:
+    """Read trees, once."""
+    import lightgbm
+
+    return lightgbm.Booster(model_str=text)
+
+
+def margins(predictions: Array) -> Array:
+    """What trees correct, of stacked predictions: log-odds of two classes, centred log-probabilities of more, values.
+
+    [n_members, n_rows], or [n_members, n_rows, n_classes] with more than two classes.
+    """
+    if predictions.ndim == 2:
+        return predictions
+    logs = centred_logs(predictions)
+    return np.asarray(logs[..., 1] - logs[..., 0] if logs.shape[2] == 2 else logs)
+
+
+def layer_inputs(predictions: Array) -> Array:
+    """What trees see of stacked predictions: their margins, [n_rows, n_inputs], member after member."""
+    return np.moveaxis(margins(predictions), 0, 1).reshape(predictions.shape[1], -1)
+
+
+def combined(combiner: Combiner, predictions: Array, rows: Array) -> Array:
+    """Combine some rows of stacked predictions; members that count for nothing are passed over."""
+    used = np.flatnonzero(combiner.weights)
+    used = used if len(used) else np.array([0])
+    return combiner.of(used.tolist()).combine(predictions[np.ix_(used, rows)])
+
+
 def combiner_from_dict(content: Mapping[str, Any]) -> Combiner:
     """Read back what a combiner's ``to_dict`` gave."""
+    if content["kind"] == "layered":
+        inner = combiner_from_dict(content["inner"])
+        inputs, shares = tuple(content["inputs"]), tuple(content["shares"])
+        return Layered(inner=inner, inputs=inputs, shares=shares, trees=content["trees"])
+    if content["kind"] == "adjusted":
+        inner = combiner_from_dict(content["inner"])
+        return Adjusted(inner=inner, sharpness=content["sharpness"], bias=tuple(content["bias"]))
     weights = tuple(content["weights"])
     if content["kind"] == "weighted_mean":
         return WeightedMean(weights=weights)
@@ -106,111 +227,22 @@ def combiner_from_dict(content: Mapping[str, Any]) -> Combiner:
     return Linear(weights=weights, bias=content["bias"])
 
 
-def _softmax(logits: Array) -> Array:
+def softmax(logits: Array) -> Array:
     """Normalised exponentials along the last axis."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares: Array = powers / powers.sum(axis=-1, keepdims=True)
     return shares
 
 
-def _logs(predictions: Array) -> Array:
+def centred_logs(predictions: Array) -> Array:
     """Log-probabilities, centred over the classes so that equal ones are 0."""
     logs = np.log(np.clip(predictions, _LEAST_PROBABILITY, 1.0))
     centred: Array = logs - logs.mean(axis=-1, keepdims=True)
     return centred
 
 
-def _sample(n_rows: int, most: int, seed: int) -> Array:
-    """At most ``most`` row numbers, ascending."""
-    if n_rows <= most:
-        return np.arange(n_rows)
-    return np.sort(np.random.default_rng(seed).choice(n_rows, most, replace=False))
-
-
-def fit_greedy(
-    predictions: Array,
-    y: Array,
-    metric: Metric,
-    classes: Sequence[Any],
-    seed: int,
-    *,
-    seconds: float | None = None,
-) -> WeightedMean:
-    """Greedy selection with replacement (Caruana et al. 2004); the best prefix of the selection is kept.
-
-    Ties go to the member that comes first, so members should come best first. ``seconds`` ends the selection early,
-    after one round at least.
-    """
-    deadline = Deadline(seconds)
-    rows = _sample(len(y), GREEDY_ROWS, seed_for(seed, "greedy"))
-    stacked, target = np.ascontiguousarray(predictions[:, rows]), y[rows]
-    total = np.zeros(stacked.shape[1:])
-    chosen: list[int] = []
-    best_error, best_size = np.inf, 0
-    while len(chosen) < ROUNDS and len(chosen) - best_size < _PATIENCE and not (chosen and deadline.passed):
-        size = len(chosen) + 1
-        errors = [metric.error(metric.score(target, (total + member) / size, classes)) for member in stacked]
-        pick = int(np.argmin([np.inf if np.isnan(error) else round(error, 9) for error in errors]))
-        chosen.append(pick)
-        total += stacked[pick]
-        if errors[pick] < best_error - 1e-9:
-            best_error, best_size = errors[pick], size
-    counts = np.bincount(chosen[: max(1, best_size)], minlength=len(predictions))
-    return WeightedMean(weights=tuple((counts / counts.sum()).tolist()))
-
-
-def fit_stacker(predictions: Array, y: Array, kind: TaskKind, seed: int, *, seconds: float | None = None) -> Combiner:
-    """Fit a meta-model with one non-negative weight a member, pulled towards the plain mean.
-
-    Few parameters (members plus classes) keep it from fitting noise: log-linear pooling by log loss for classes, ridge
-    for values. ``seconds`` ends the former early.
-    """
-    rows = _sample(len(y), STACK_ROWS, seed_for(seed, "stack"))
-    if kind == "regression":
-        return _fit_linear(predictions[:, rows], y[rows])
-    return _fit_log_linear(predictions[:, rows], y[rows], Deadline(seconds))
-
-
-def _fit_linear(predictions: Array, y: Array) -> Linear:
-    """Non-negative ridge on centred values, pulled towards equal weights."""
-    from scipy.optimize import nnls
-
-    members, n_rows = len(predictions), len(y)
-    means, scale = predictions.mean(axis=1), float(y.std()) or 1.0
-    design = (predictions - means[:, None]).T / scale
-    pull = np.sqrt(_PENALTY * n_rows)
-    system = np.vstack([design, pull * np.eye(members)])
-    wanted = np.concatenate([(y - y.mean()) / scale, np.full(members, pull / members)])
-    weights, _ = nnls(system, wanted)
-    return Linear(weights=tuple(weights.tolist()), bias=float(y.mean() - weights @ means))
-
-
-def _fit_log_linear(predictions: Array, y: Array, deadline: Deadline) -> LogLinear:
-    """Maximum likelihood of log-linear pooling by L-BFGS-B, weights bounded below by 0."""
-    from scipy.optimize import minimize
-
-    members, n_rows, n_classes = predictions.shape
-    logs = _logs(predictions)
-    flat = logs.reshape(members, -1)
-    truth = np.zeros((n_rows, n_classes))
-    truth[np.arange(n_rows), y] = 1.0
-
-    def loss(parameters: Array) -> tuple[float, Array]:
-        weights, bias = parameters[:members], parameters[members:]
-        p = _softmax((weights @ flat).reshape(n_rows, n_classes) + bias)
-        likelihood = -float(np.log(np.maximum(p[np.arange(n_rows), y], 1e-300)).mean())
-        gap = weights - 1 / members
-        residual = (p - truth) / n_rows
-        gradient = np.concatenate([flat @ residual.ravel() + 2 * _PENALTY * gap, residual.sum(axis=0) + 2e-3 * bias])
-        return likelihood + _PENALTY * float(gap @ gap) + 1e-3 * float(bias @ bias), gradient
-
-    def stop_in_time(parameters: Array) -> None:
-        if deadline.passed:
-            raise StopIteration
-
-    start = np.concatenate([np.full(members, 1 / members), np.zeros(n_classes)])
-    bounds = [(0.0, None)] * members + [(None, None)] * n_classes
-    found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, callback=stop_in_time, options={"maxiter": 100}
-    ).x
-    return LogLinear(weights=tuple(found[:members].tolist()), bias=tuple(found[members:].tolist()))
+def sample(rows: Array, most: int, seed: int) -> Array:
+    """At most ``most`` of some row numbers, in their order."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))]

@@ -6,29 +6,50 @@ ensemble that is shipped is fitted on all of them.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
+from bench.calibration import adjusted
 from bench.candidate import Candidate
-from bench.combine import Combiner, WeightedMean, fit_greedy, fit_stacker
+from bench.combine import Adjusted, Combiner, combined
 from bench.identity import digest
-from bench.keep import kept
+from bench.keep import best_of_families, has_models
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
-from bench.resources import limit_threads, shares
+from bench.resources import Deadline, limit_threads, shares
+from bench.second_layer import LEAST_ROWS, fit_layer
+from bench.selection import fit_greedy
+from bench.stacking import fit_stacker
 from bench.store import building, fold_folder, read_predictions, write_predictions
 from bench.trial import FoldResult, TrialResult
 
-_MOST_MEMBERS = 25
-_VERSION = 1
+#: Candidates that may take part, at most, and how many of a family.
+_MOST_MEMBERS = 100
+_OF_A_FAMILY = 25
+#: Families whose best candidate the second layer looks at, beside what was selected.
+_LOOKED_AT = 6
+#: Candidates times scored rows times classes that are held at once; a few candidates are, whatever their size.
+_MOST_CELLS = 100_000_000
+_FEW_MEMBERS = 10
+#: Parts of a lone fold's rows, which take the place of folds.
+_PARTS = 5
+#: Ways to combine whose fits take time.
+_TIMED_WAYS = 3
+#: Part of the time for what is shipped; the rest is for judging it.
+_SHIPPED_SHARE = 0.25
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ensemble:
-    """A combination of trials: its row of the board, and how ``members`` are combined on new rows."""
+    """A combination of trials: its row of the board, and how ``members`` are combined on new rows.
+
+    Candidates that count for nothing are no members.
+    """
 
     result: TrialResult
     members: tuple[TrialResult, ...]
@@ -36,9 +57,38 @@ class Ensemble:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weight a member, by the member's name, without those left out."""
+        """Weight a member, by the member's name."""
         pairs = zip(self.members, self.combiner.weights, strict=True)
-        return {member.candidate.name: weight for member, weight in pairs if weight > 0}
+        return {member.candidate.name: weight for member, weight in pairs}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stored:
+    """What candidates predict out of fold: ``predictions`` [n_candidates, n_scored, ...], fold after fold.
+
+    ``rows`` numbers the task's rows that were scored, ``y`` their targets; with repeats a row comes several times.
+    """
+
+    problem: Problem
+    candidates: tuple[TrialResult, ...]
+    predictions: Array
+    rows: Array
+    y: Array
+
+    @classmethod
+    def read(cls, problem: Problem, candidates: tuple[TrialResult, ...]) -> "_Stored":
+        """Read the candidates' predictions, each file once."""
+        rows = np.concatenate(problem.scored_rows)
+        width = () if problem.task.kind == "regression" else (len(problem.task.classes),)
+        predictions = np.empty((len(candidates), len(rows), *width))
+        for number, candidate in enumerate(candidates):
+            for fold, span in enumerate(_spans(problem)):
+                predictions[number, span] = read_predictions(_folder(problem, candidate, fold))[0]
+        return cls(problem=problem, candidates=candidates, predictions=predictions, rows=rows, y=problem.task.y[rows])
+
+
+#: What an ensemble predicts for a fold's rows, and the seconds that it took to be fitted on others.
+Judged: TypeAlias = tuple[Array, float]
 
 
 def build_ensembles(
@@ -48,28 +98,73 @@ def build_ensembles(
 
     ``seconds`` is about what the fits of all weights together may take; None for no limit.
     """
-    task = problem.task
-    members = kept(results, task.metric)[:_MOST_MEMBERS]
-    if len(members) < 2:
+    deadline = Deadline(seconds)
+    candidates = _candidates(problem, results, by_clock=seconds is not None)
+    if len(candidates) < 2:
         return ()
-    oof = [
-        np.stack([read_predictions(_folder(problem, m, fold))[0] for m in members])
-        for fold in range(len(problem.splits.folds))
-    ]
-
-    share = shares(seconds, 2 * (1 + len(problem.splits.folds)))
-
-    def greedy(predictions: Array, y: Array) -> Combiner:
-        return fit_greedy(predictions, y, task.metric, task.classes, problem.seed, seconds=next(share))
-
-    def stack(predictions: Array, y: Array) -> Combiner:
-        return fit_stacker(predictions, y, task.kind, problem.seed, seconds=next(share))
-
+    stored = _Stored.read(problem, candidates)
+    folds = len(problem.splits.folds)
     with limit_threads(1):  # several threads add up in an order that varies, and so would the weights
-        return (
-            _build(problem, "ensemble_greedy", members, oof, greedy),
-            _build(problem, "ensemble_stack", members, oof, stack),
-        )
+        share = shares(_SHIPPED_SHARE * deadline.left, _TIMED_WAYS)
+        whole = _ways(stored, np.arange(len(stored.rows)), None, share)
+        share = shares(deadline.left, _TIMED_WAYS * (folds if folds > 1 else _PARTS))
+        judged = [_judged(stored, fold, share) for fold in range(folds)]
+    return tuple(_stored_ensemble(stored, label, way, [j[label] for j in judged]) for label, way in whole.items())
+
+
+def _ways(stored: _Stored, rows: Array, left_out: int | None, share: Iterator[float]) -> dict[str, Combiner]:
+    """Fit every way to combine, by the names of their rows of the board.
+
+    Args:
+        stored: the candidates' predictions.
+        rows: numbers of the rows to learn from, among all that were scored.
+        left_out: the fold that they leave out, if it is one.
+        share: seconds that each fit may take.
+    """
+    task, seed, predictions, y = stored.problem.task, stored.problem.seed, stored.predictions, stored.y
+    greedy = fit_greedy(predictions, y, task.metric, task.classes, seed, rows=rows, seconds=next(share))
+    near = np.array(greedy.weights)
+    stack = fit_stacker(predictions, y, task.kind, seed, near=near, rows=rows, seconds=next(share))
+    ways: dict[str, Combiner] = {"ensemble_greedy": greedy, "ensemble_stack": stack}
+    ways = {name: adjusted(way, predictions, y, task.metric, task.classes, rows=rows) for name, way in ways.items()}
+    if len(stored.rows) >= LEAST_ROWS:
+        inputs = np.union1d(np.flatnonzero(near), _firsts_of_families(stored, left_out)[:_LOOKED_AT])
+        layered = fit_layer(stack, predictions, y, task.kind, seed, inputs=inputs, rows=rows, seconds=next(share))
+        last = ways["ensemble_stack"]
+        ways["ensemble_trees"] = replace(last, inner=layered) if isinstance(last, Adjusted) else layered
+    return ways
+
+
+def _firsts_of_families(stored: _Stored, left_out: int | None) -> Array:
+    """Numbers of the best candidate of each family, best first, by all folds but one."""
+    metric = stored.problem.task.metric
+    best: dict[str, int] = {}
+    errors = [
+        np.mean([metric.error(score) for fold, score in enumerate(candidate.scores) if fold != left_out])
+        for candidate in stored.candidates
+    ]
+    order = np.argsort(errors, kind="stable")
+    for number in order.tolist():
+        best.setdefault(stored.candidates[number].candidate.family, number)
+    return np.array(list(best.values()))
+
+
+def _candidates(problem: Problem, results: Sequence[TrialResult], *, by_clock: bool) -> tuple[TrialResult, ...]:
+    """Candidates that may take part, best first.
+
+    By the clock, those whose models an earlier session has evicted may not: there is no time to fit them again.
+    """
+    if by_clock:
+        results = [result for result in results if has_models(problem, result)]
+    cells = sum(map(len, problem.scored_rows)) * max(1, len(problem.task.classes))
+    most = min(_MOST_MEMBERS, max(_FEW_MEMBERS, _MOST_CELLS // cells))
+    return best_of_families(results, problem.task.metric, _OF_A_FAMILY)[:most]
+
+
+def _spans(problem: Problem) -> list[slice]:
+    """Where each fold's rows lie among all that were scored."""
+    ends = np.cumsum([len(rows) for rows in problem.scored_rows])
+    return [slice(end - len(rows), end) for end, rows in zip(ends, problem.scored_rows, strict=True)]
 
 
 def _folder(problem: Problem, member: TrialResult, fold: int) -> Path:
@@ -77,54 +172,58 @@ def _folder(problem: Problem, member: TrialResult, fold: int) -> Path:
     return fold_folder(problem.folder, member.candidate.trial_id, fold)
 
 
-def _build(
-    problem: Problem,
-    label: str,
-    members: tuple[TrialResult, ...],
-    oof: list[Array],
-    fit: Callable[[Array, Array], Combiner],
-) -> Ensemble:
-    """Fit one kind of ensemble for every fold and for shipping, and store its predictions."""
-    task, rows = problem.task, problem.scored_rows
-    every_row, every_prediction = np.concatenate(rows), np.concatenate(oof, axis=1)
-    trial_id = digest("ensemble", _VERSION, label, problem.identity, [m.candidate.trial_id for m in members])
+def _judged(stored: _Stored, fold: int, share: Iterator[float]) -> dict[str, Judged]:
+    """Predict a fold's rows in every way, fitted on the rows of the others; of a lone fold, part by part."""
+    begun = time.perf_counter()
+    everywhere = np.arange(len(stored.rows))
+    own = everywhere[_spans(stored.problem)[fold]]
+    others = everywhere[~np.isin(stored.rows, stored.problem.scored_rows[fold])]
+    if len(others):
+        ways = _ways(stored, others, fold, share)
+        told = {label: combined(way, stored.predictions, own) for label, way in ways.items()}
+    else:
+        told = _judged_in_parts(stored, share)
+    seconds = (time.perf_counter() - begun) / len(told)
+    return {label: (prediction, seconds) for label, prediction in told.items()}
+
+
+def _judged_in_parts(stored: _Stored, share: Iterator[float]) -> dict[str, Array]:
+    """Predict a lone fold's rows, each part of them in ways that were fitted on the other parts."""
+    part, told = np.arange(len(stored.rows)) % _PARTS, dict[str, Array]()
+    for number in range(_PARTS):
+        here = part == number
+        for label, way in _ways(stored, np.flatnonzero(~here), None, share).items():
+            prediction = told.setdefault(label, np.empty(stored.predictions.shape[1:]))
+            prediction[here] = combined(way, stored.predictions, np.flatnonzero(here))
+    return told
+
+
+def _stored_ensemble(stored: _Stored, label: str, way: Combiner, judged: Sequence[Judged]) -> Ensemble:
+    """Make an ensemble a row of the board: store what it predicts, and score it."""
+    problem, ids = stored.problem, [candidate.candidate.trial_id for candidate in stored.candidates]
+    trial_id = digest("ensemble", _VERSION, label, problem.identity, ids)
     candidate = Candidate(
         trial_id=trial_id, family="ensemble", params={}, origin="ensemble", number=0, seed=problem.seed, label=label
     )
-    combiner = fit(every_prediction, task.y[every_row])
+    used = [number for number, weight in enumerate(way.weights) if weight > 0] or [0]
+    members, combiner = tuple(stored.candidates[number] for number in used), way.of(used)
     folds = []
-    for fold, fold_rows in enumerate(rows):
-        begun = time.perf_counter()
-        others = ~np.isin(every_row, fold_rows)
-        judged = fit(every_prediction[:, others], task.y[every_row[others]]) if others.any() else _mean_of(members)
-        fit_seconds = time.perf_counter() - begun
-        valid = judged.combine(oof[fold])
+    for fold, (valid, seconds) in enumerate(judged):
         test = combiner.combine(np.stack([read_predictions(_folder(problem, m, fold))[1] for m in members]))
         with building(fold_folder(problem.folder, trial_id, fold)) as temporary:
             write_predictions(temporary, valid=valid, test=test)
-        folds.append(_score(problem, trial_id, fold, valid, members, combiner, fit_seconds))
+        folds.append(_score(problem, trial_id, fold, valid, members, seconds))
     result = TrialResult(candidate=candidate, folds=tuple(folds), asked=len(folds), status="ok")
     return Ensemble(result=result, members=members, combiner=combiner)
 
 
-def _mean_of(members: Sequence[TrialResult]) -> Combiner:
-    """The plain mean, for a lone fold: there is no other to fit weights on."""
-    return WeightedMean(weights=(1 / len(members),) * len(members))
-
-
 def _score(
-    problem: Problem,
-    trial_id: str,
-    fold: int,
-    valid: Array,
-    members: tuple[TrialResult, ...],
-    combiner: Combiner,
-    fit_seconds: float,
+    problem: Problem, trial_id: str, fold: int, valid: Array, members: Sequence[TrialResult], fit_seconds: float
 ) -> FoldResult:
     """Score an ensemble on one fold; what its members cost is part of what it costs."""
     task, y = problem.task, problem.task.y[problem.splits.folds[fold].valid]
     scores = {metric.name: metric.score(y, valid, task.classes) for metric in (*metrics_for(task.kind), task.metric)}
-    used = [m.folds[fold] for m, weight in zip(members, combiner.weights, strict=True) if weight > 0]
+    used = [member.folds[fold] for member in members]
     return FoldResult(
         trial_id=trial_id,
         fold=fold,

@@ -35,7 +35,7 @@ class DeadlineReached(Exception):  # noqa: N818 - an outcome, not an error
 class Settings:
     """All that an estimator is built from. ``metric`` names what a fit may stop early on.
 
-    ``rounds`` is how many iterations a fit takes, for families that borrow them; None to find out.
+    ``rounds`` are how many to take where fits on other rows have told it, and there are none to watch; None to find out.
     """
 
     params: Params
@@ -47,7 +47,11 @@ class Settings:
 
 
 class Estimator(Protocol):
-    """What is fitted on one fold. It never sees the rows that it is scored on."""
+    """What is fitted on one fold. It never sees the rows that it is scored on.
+
+    One that goes by rounds tells in an attribute ``rounds`` how many it kept, after ``load`` too, and takes
+    ``Settings.rounds`` when these are given: `bench.refit` asks for the mean over the folds.
+    """
 
     def fit(
         self,

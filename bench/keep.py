@@ -1,4 +1,7 @@
-"""Which fold models a run keeps: those of the best few candidates a family; others are fitted again on demand."""
+"""Which fold models a run keeps: those of the best few candidates a family and of what is shipped.
+
+Others are fitted again on demand.
+"""
 
 import shutil
 from collections.abc import Sequence
@@ -13,21 +16,22 @@ from bench.trial import CLASSES, TrialResult, lent_rounds, run_fold
 KEPT_A_FAMILY = 4
 
 
-def kept(results: Sequence[TrialResult], metric: Metric) -> tuple[TrialResult, ...]:
-    """The best few whole candidates of each family, best first."""
+def best_of_families(results: Sequence[TrialResult], metric: Metric, most: int) -> tuple[TrialResult, ...]:
+    """The best whole candidates, at most so many of each family, best first."""
     whole = [result for result in results if result.status == "ok"]
     best = []
     count: dict[str, int] = {}
     for result in sorted(whole, key=lambda r: (metric.error(r.mean), r.candidate.trial_id)):
         count[result.candidate.family] = count.get(result.candidate.family, 0) + 1
-        if count[result.candidate.family] <= KEPT_A_FAMILY:
+        if count[result.candidate.family] <= most:
             best.append(result)
     return tuple(best)
 
 
-def evict(problem: Problem, results: Sequence[TrialResult]) -> None:
-    """Delete the models of candidates that are not kept; their predictions stay."""
-    keep = {result.candidate.trial_id for result in kept(results, problem.task.metric)}
+def evict(problem: Problem, results: Sequence[TrialResult], shipped: Sequence[TrialResult] = ()) -> None:
+    """Delete the models of candidates that are neither kept nor ``shipped``; their predictions stay."""
+    best = best_of_families(results, problem.task.metric, KEPT_A_FAMILY)
+    keep = {result.candidate.trial_id for result in (*best, *shipped)}
     for result in results:
         if result.candidate.trial_id not in keep:
             for fold in result.folds:
@@ -53,7 +57,7 @@ def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str
         RunFailedError: a fit that once went well fails now.
     """
     by_id = {result.candidate.trial_id: result for result in results}  # a model may be asked for more than once
-    lacking = [result for result in by_id.values() if not _has_models(problem, result)]
+    lacking = [result for result in by_id.values() if not has_models(problem, result)]
     for result in lacking:
         for fold in range(result.asked):
             again = run_fold(
@@ -65,7 +69,7 @@ def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str
     return tuple(result.candidate.name for result in lacking)
 
 
-def _has_models(problem: Problem, result: TrialResult) -> bool:
+def has_models(problem: Problem, result: TrialResult) -> bool:
     """Whether all fold models of a candidate are on disk."""
     folders = (fold_folder(problem.folder, result.candidate.trial_id, fold) for fold in range(result.asked))
     return all((folder / CLASSES).exists() for folder in folders)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     Table: TypeAlias = str | Path | Frame
 
 FORMAT = 1
+#: What models learned from: each of a bag from its fold's training rows, or one alone from all rows of the run.
+FittedOn: TypeAlias = Literal["folds", "all rows"]
 _EXAMPLE_ROWS = 5
 
 
@@ -78,6 +80,7 @@ class Predictor:
         self.target: str = content["target"]
         self.schema = Schema.from_dict(content["schema"])
         self.default: str = content["default"]
+        self.fitted_on: FittedOn = content.get("fitted_on", "folds")
         self._classes: list[Any] = content["classes"]
         self._trials: dict[str, dict[str, Any]] = content["trials"]
         self._models = {
@@ -85,6 +88,11 @@ class Predictor:
             for name, entry in content["models"].items()
         }
         self.notes: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self._folder
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -220,7 +228,13 @@ def _verify(folder: Path) -> None:
 
 
 def write_predictor(
-    problem: Problem, target: Path, results: Sequence[TrialResult], ensembles: Sequence[Ensemble], default: str
+    problem: Problem,
+    target: Path,
+    results: Sequence[TrialResult],
+    ensembles: Sequence[Ensemble],
+    default: str,
+    *,
+    fitted_on: FittedOn = "folds",
 ) -> None:
     """Put ensembles and single models, with all that they need, into a new folder ``target``.
 
@@ -230,6 +244,7 @@ def write_predictor(
         results: single models to ship under their own names.
         ensembles: ensembles to ship; their members come along.
         default: name of the model that predicts unless another is asked for.
+        fitted_on: the rows that the models learned from, which a user is told.
     """
     trials = {r.candidate.trial_id: r for r in (*results, *(m for e in ensembles for m in e.members))}
     models: dict[str, Any] = {
@@ -245,7 +260,9 @@ def write_predictor(
     with building(target) as temporary:
         for trial in trials.values():
             _copy_trial(problem, trial, temporary)
-        write_json(temporary / "predictor.json", _description(problem, trials, models, default))
+        write_json(
+            temporary / "predictor.json", _description(problem, trials, models, default) | {"fitted_on": fitted_on}
+        )
         write_json(temporary / "example.json", _example(problem))
         files = sorted(path for path in temporary.rglob("*") if path.is_file())
         write_json(
@@ -309,7 +326,7 @@ def _description(
 
 def _example(problem: Problem) -> list[dict[str, Any]]:
     """A few development rows, as plain values; dates in ISO format."""
-    rows = problem.splits.folds[0].valid[:_EXAMPLE_ROWS]
+    rows = problem.splits.folds[0].train[:_EXAMPLE_ROWS]
     frame = problem.task.features[rows]
     dates = [name for name, dtype in frame.schema.items() if dtype == pl.Datetime]
     return frame.with_columns(pl.col(dates).dt.to_string("iso") if dates else []).to_dicts()

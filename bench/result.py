@@ -38,7 +38,7 @@ class Run:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The fitted models; predicts with the row ranked first unless another is named."""
+        """The fitted models; predicts with the row that ``decisions.json`` names unless another is asked for."""
         return load_predictor(self.folder)
 
     @property

@@ -26,7 +26,7 @@ def predictor_for(folder: Path, model: str | None, tell: Callable[[str], None]) 
 
     Args:
         folder: the run folder.
-        model: a row of the board; None for the first.
+        model: a row of the board; None for the one that predicts by default.
         tell: told in a sentence when the model had to be fitted again.
 
     Raises:
@@ -40,7 +40,7 @@ def predictor_for(folder: Path, model: str | None, tell: Callable[[str], None]) 
     extra = folder / "predictors" / _trial_id(folder, model)
     if not (extra / "manifest.json").exists():
         with contextlib.closing(RunStore(folder, read_json(folder / "identity.json")["identity"])):
-            problem, result = _problem(folder), _result(folder, extra.name)
+            problem, result = problem_of(folder), _result(folder, extra.name)
             for name in ensure_models(problem, [result]):
                 tell(f"{name} was fitted again, as the models of all but the best few candidates are not kept.")
             write_predictor(problem, extra, [result], [], default=model)
@@ -68,7 +68,7 @@ def _result(folder: Path, trial_id: str) -> TrialResult:
     return TrialResult(candidate=past.candidate, folds=past.folds, asked=len(past.folds), status="ok")
 
 
-def _problem(folder: Path) -> Problem:
+def problem_of(folder: Path) -> Problem:
     """Make the run's problem again from its request, its data and its splits."""
     spec: RunSpec = make_spec(**read_config(folder / "spec.yaml"))
     dataset = _data(folder, spec)

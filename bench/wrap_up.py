@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.audit import Audit
 from bench.budget import Plan
+from bench.choice import best_single, choose
 from bench.ensemble import Ensemble, build_ensembles
 from bench.errors import RunFailedError
 from bench.keep import ensure_models, evict
@@ -35,7 +36,8 @@ def conclude(
         RunFailedError: no candidate was scored on all folds; the board that says why is written all the same.
     """
     record.stage("ensembles")
-    ensembles = build_ensembles(problem, results, seconds=_share(spending, 0.6))
+    share = 0.6 if len(problem.splits.test) else 0.8  # without test rows, the board has no intervals to compute
+    ensembles = build_ensembles(problem, results, seconds=_share(spending, share))
     record.stage("leaderboard")
     rows = [*results, *(ensemble.result for ensemble in ensembles)]
     board = build_leaderboard(problem, rows, test=tested, seconds=_share(spending, 0.5))
@@ -47,8 +49,10 @@ def conclude(
             + ("; ".join(list(reasons)[:5]) or "There was no time to begin one")
             + f". Raise --budget, or read {problem.folder / 'leaderboard.csv'}."
         )
-    best = next(row for row in rows if row.candidate.trial_id == board.best["trial_id"])
+    choice = choose(results, ensembles, problem.task.metric)
     record.stage("predictor")
+    record.decisions(choice.why)
+    best = choice.row
     predictor = _ship(problem, results, ensembles, best, record)
     record.stage("analysis")
     record.label_noise(findings, best)
@@ -74,10 +78,9 @@ def _ship(
     record: Record,
 ) -> Predictor:
     """Write the predictor with the best single model and the ensembles, and open it as a user would."""
-    evict(problem, results)
-    metric = problem.task.metric
-    single = min((r for r in results if r.status == "ok"), key=lambda r: (metric.error(r.mean), r.candidate.trial_id))
+    single = best_single(results, problem.task.metric)
     shipped = [single, *(member for ensemble in ensembles for member in ensemble.members)]
+    evict(problem, results, shipped)
     for name in ensure_models(problem, shipped):
         record.decisions(f"{name} was fitted again: its models had been evicted by an earlier session.")
     write_predictor(problem, problem.folder / "predictor", [single], ensembles, default=best.candidate.name)

@@ -431,8 +431,8 @@ def test_predictions_are_written(cli, binary, tmp_path, suffix):
     written = readers[suffix](tmp_path / f"told{suffix}")
     assert written.equals(binary.run.predictor.predict_frame(binary.test_features))
     assert written.columns == ["prediction", "probability_benign", "probability_malignant"]
-    best = binary.ranked[0]["model"]
-    assert told.err == f"{written.height} predictions of {best}: {tmp_path / f'told{suffix}'}\n"
+    default = binary.run.predictor.default
+    assert told.err == f"{written.height} predictions of {default}: {tmp_path / f'told{suffix}'}\n"
 
 
 def test_predictions_of_a_named_model_and_what_was_assumed(cli, binary, tmp_path):

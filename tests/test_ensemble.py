@@ -5,16 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import small
-from spies import candidate, watch
+from spies import candidate
 
-from bench.combine import WeightedMean
+from bench import ensemble, second_layer
 from bench.ensemble import build_ensembles
 from bench.family import discover, space_of
-from bench.keep import KEPT_A_FAMILY, kept
 from bench.resources import Allotment
 from bench.split import Fold, Splits
 from bench.store import building, fold_folder, read_predictions, write_predictions
-from bench.trial import FoldResult, TrialResult, run_fold
+from bench.trial import CLASSES, FoldResult, TrialResult, run_fold
 
 KINDS = ("binary", "multiclass", "regression")
 LEARNERS = ("linear", "knn", "decision_tree")
@@ -56,6 +55,14 @@ def fitted(tmp_path_factory):
     return make
 
 
+@pytest.fixture
+def layered(monkeypatch):
+    """A second layer on a small table."""
+    monkeypatch.setattr(ensemble, "LEAST_ROWS", 50)
+    monkeypatch.setitem(second_layer._PARAMS, "min_data_in_leaf", 5)
+
+
+@pytest.mark.usefixtures("layered")
 @pytest.mark.parametrize("kind", KINDS)
 def test_fold_is_judged_by_weights_that_never_saw_its_labels(fitted, tmp_path, kind):
     problem, results = fitted(kind)
@@ -67,7 +74,7 @@ def test_fold_is_judged_by_weights_that_never_saw_its_labels(fitted, tmp_path, k
         ours, theirs = stored(problem, before.result), stored(changed, after.result)
         np.testing.assert_array_equal(ours[fold], theirs[fold], err_msg=name)
         assert before.result.folds[fold].score != after.result.folds[fold].score
-        if name == "ensemble_stack":
+        if name in ("ensemble_stack", "ensemble_trees"):
             assert before.combiner != after.combiner
             assert any(not np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
@@ -84,24 +91,27 @@ def test_rows_of_a_fold_are_left_out_of_every_repeat(fitted, tmp_path):
     np.testing.assert_array_equal(stored(problem, ours.result)[-1], stored(changed, theirs.result)[-1])
 
 
+@pytest.mark.usefixtures("layered")
 @pytest.mark.parametrize("kind", KINDS)
 def test_sealed_labels_are_not_needed(fitted, kind):
     problem, results = fitted(kind)
+    assert len(build_ensembles(problem, results)) == 3
     assert (np.isnan(problem.task.y) | (problem.task.y == -1)).sum() == len(problem.splits.test) > 0
-    for ensemble in build_ensembles(problem, results):
-        for fold, prediction in enumerate(stored(problem, ensemble.result, part=1)):
-            members = np.stack([stored(problem, member, part=1)[fold] for member in ensemble.members])
-            np.testing.assert_array_equal(prediction, ensemble.combiner.combine(members))
+    for built in build_ensembles(problem, results):
+        for fold, prediction in enumerate(stored(problem, built.result, part=1)):
+            members = np.stack([stored(problem, member, part=1)[fold] for member in built.members])
+            np.testing.assert_array_equal(prediction, built.combiner.combine(members))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_ensemble_is_a_row_like_any_other(fitted, kind):
     problem, results = fitted(kind)
-    for ensemble in build_ensembles(problem, results):
-        result = ensemble.result
+    for built in build_ensembles(problem, results):
+        result = built.result
         assert (result.status, result.asked, len(result.folds)) == ("ok", len(problem.splits.folds), result.asked)
         assert result.candidate.name == result.candidate.label
-        assert {member.candidate.family for member in ensemble.members} == set(LEARNERS)
+        assert {member.candidate.family for member in built.members} <= set(LEARNERS)
+        assert len(built.members) == len(built.weights) > 0
         for fold, prediction in zip(result.folds, stored(problem, result), strict=True):
             y = problem.task.y[problem.splits.folds[fold.fold].valid]
             assert fold.score == problem.task.metric.score(y, prediction, problem.task.classes)
@@ -114,19 +124,19 @@ def test_cost_is_that_of_the_members_used(fitted):
         replace(result, folds=tuple(replace(f, fit_seconds=100.0**k, peak_memory_mb=float(k)) for f in result.folds))
         for k, result in enumerate(results)
     ]
-    for ensemble in build_ensembles(problem, results):
-        used = [k for k, result in enumerate(results) if result.candidate.name in ensemble.weights]
+    for built in build_ensembles(problem, results):
+        used = [k for k, result in enumerate(results) if result.candidate.name in built.weights]
         expected = sum(100.0**k for k in used)
-        assert expected <= ensemble.result.folds[0].fit_seconds < expected + 5
-        assert ensemble.result.folds[0].peak_memory_mb == max(used)
+        assert expected <= built.result.folds[0].fit_seconds < expected + 5
+        assert built.result.folds[0].peak_memory_mb == max(used)
 
 
 def test_weights_name_the_members_that_count(fitted):
     problem, results = fitted("regression")
-    for ensemble in build_ensembles(problem, results):
-        assert all(weight > 0 for weight in ensemble.weights.values())
-        assert set(ensemble.weights) <= set(LEARNERS)
-        assert sum(ensemble.weights.values()) == pytest.approx(sum(ensemble.combiner.weights))
+    for built in build_ensembles(problem, results):
+        assert all(weight > 0 for weight in built.weights.values())
+        assert set(built.weights) <= set(LEARNERS)
+        assert sum(built.weights.values()) == pytest.approx(sum(built.combiner.weights))
 
 
 def test_ensemble_is_the_same_each_time_and_another_of_other_members(fitted):
@@ -135,7 +145,7 @@ def test_ensemble_is_the_same_each_time_and_another_of_other_members(fitted):
     assert [e.combiner for e in first] == [e.combiner for e in again]
     ids = {e.result.candidate.trial_id for e in first}
     assert ids == {e.result.candidate.trial_id for e in again}
-    assert len(ids) == 2
+    assert len(ids) == len(first) == 2
     fewer = build_ensembles(problem, results[:2])
     assert not ids & {e.result.candidate.trial_id for e in fewer}
 
@@ -147,6 +157,21 @@ def test_order_in_which_candidates_came_does_not_matter(fitted):
     assert [e.combiner for e in ours] == [e.combiner for e in theirs]
 
 
+def test_few_rows_get_no_second_layer(fitted):
+    labels = [built.result.candidate.label for built in build_ensembles(*fitted("binary"))]
+    assert labels == ["ensemble_greedy", "ensemble_stack"]
+
+
+def test_second_layer_looks_at_the_best_of_each_family_by_the_other_folds(many):
+    problem, results = many
+    folds = tuple(replace(fold, score=1.0 if fold.fold == 1 else 21.0) for fold in results[-1].folds)
+    lucky = replace(results[-1], folds=folds)
+    candidates = ensemble._Stored.read(problem, (*results[:-1], lucky))
+    by_all, by_others = (ensemble._firsts_of_families(candidates, left_out) for left_out in (None, 1))
+    assert [candidates.candidates[number].candidate.trial_id for number in by_all] == ["a6", "b6"]
+    assert [candidates.candidates[number].candidate.trial_id for number in by_others] == ["a6", "b0"]
+
+
 def test_fewer_than_two_whole_candidates_make_no_ensemble(fitted):
     problem, results = fitted("binary")
     assert build_ensembles(problem, []) == ()
@@ -155,35 +180,60 @@ def test_fewer_than_two_whole_candidates_make_no_ensemble(fitted):
     assert build_ensembles(problem, [results[0], pruned]) == ()
 
 
-def test_lone_fold_is_judged_by_the_plain_mean(make_small):
-    """Forward chaining may leave one fold: there are no other rows to fit weights on."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_a_lone_fold_are_judged_by_weights_from_its_other_rows(make_small, tmp_path, kind):
+    """Forward chaining may leave one fold, and a large table is held out once."""
     fold = Fold(train=np.arange(80), valid=np.arange(80, 120))
     splits = Splits(strategy="time", test=np.empty(0, dtype=np.int64), folds=(fold,), fingerprint="by hand")
-    for kind in KINDS:
-        problem = make_small(kind, splits=splits)
-        results = [whole(problem, name) for name in LEARNERS]
-        mean = np.mean([stored(problem, result)[0] for result in results], axis=0)
-        for ensemble in build_ensembles(problem, results):
-            np.testing.assert_allclose(stored(problem, ensemble.result)[0], mean, atol=1e-12)
-            if ensemble.result.candidate.label == "ensemble_stack":
-                assert not isinstance(ensemble.combiner, WeightedMean)
+    problem = make_small(kind, splits=splits)
+    results = [whole(problem, name) for name in LEARNERS]
+    part = np.arange(40) % ensemble._PARTS == 2
+    changed = with_labels(problem, fold.valid[part], 0, tmp_path)
+    for before, after in zip(build_ensembles(problem, results), build_ensembles(changed, results), strict=True):
+        ours, theirs = stored(problem, before.result)[0], stored(changed, after.result)[0]
+        np.testing.assert_array_equal(ours[part], theirs[part])
+        if before.result.candidate.label == "ensemble_stack":
+            assert not np.array_equal(ours[~part], theirs[~part])
 
 
-def test_best_few_of_each_family_take_part(monkeypatch, make_small):
-    problem = make_small("regression")
-    watch(monkeypatch)
-    results = []
-    for number in range(KEPT_A_FAMILY + 3):
+@pytest.fixture
+def many(make_small):
+    """Gives ``(problem, results)``: many candidates of two families, scored, their models not on disk."""
+    problem, results = make_small("regression"), []
+    for number in range(7):
         for family in ("a", "b"):
             made = replace(candidate("spy", seed=number), family=family, number=number, trial_id=f"{family}{number}")
             score = 10.0 - number if family == "a" else 20.0 + number
             results.append(_stored_result(problem, made, score))
-    best = kept(results, problem.task.metric)
-    scores = [result.mean for result in best]
-    assert scores == sorted(scores)
-    assert [result.candidate.family for result in best] == ["a"] * KEPT_A_FAMILY + ["b"] * KEPT_A_FAMILY
-    assert {r.candidate.number for r in best if r.candidate.family == "a"} == {3, 4, 5, 6}
-    assert build_ensembles(problem, results)[0].members == best
+    return problem, results
+
+
+def taking_part(problem, results, *, by_clock=False):
+    return [r.candidate.trial_id for r in ensemble._candidates(problem, results, by_clock=by_clock)]
+
+
+def test_best_few_of_each_family_take_part(monkeypatch, many):
+    monkeypatch.setattr(ensemble, "_OF_A_FAMILY", 3)
+    assert taking_part(*many) == ["a6", "a5", "a4", "b0", "b1", "b2"]
+    monkeypatch.setattr(ensemble, "_MOST_MEMBERS", 5)
+    assert taking_part(*many) == ["a6", "a5", "a4", "b0", "b1"]
+
+
+def test_fewer_take_part_where_memory_would_not_do(monkeypatch, many):
+    problem, results = many
+    monkeypatch.setattr(ensemble, "_MOST_CELLS", 9 * sum(map(len, problem.scored_rows)))
+    monkeypatch.setattr(ensemble, "_FEW_MEMBERS", 2)
+    assert len(taking_part(problem, results)) == 9
+    monkeypatch.setattr(ensemble, "_MOST_CELLS", 1)
+    assert len(taking_part(problem, results)) == 2
+
+
+def test_by_the_clock_no_model_has_to_be_fitted_again(many):
+    problem, results = many
+    for fold in range(len(problem.splits.folds)):
+        (fold_folder(problem.folder, "b1", fold) / CLASSES).touch()
+    assert taking_part(problem, results, by_clock=True) == ["b1"]
+    assert len(taking_part(problem, results)) == len(results)
 
 
 def _stored_result(problem, made, score):

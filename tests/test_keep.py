@@ -9,7 +9,7 @@ from search_fixture import RMSE, fold_result
 from bench.candidate import Candidate
 from bench.errors import RunFailedError
 from bench.family import discover, space_of
-from bench.keep import KEPT_A_FAMILY, ensure_models, evict, kept
+from bench.keep import KEPT_A_FAMILY, best_of_families, ensure_models, evict
 from bench.metric import get_metric
 from bench.resources import Allotment
 from bench.store import PREDICTIONS, fold_folder, read_predictions
@@ -32,12 +32,15 @@ def names(results):
 def test_the_best_few_of_each_family_are_kept_best_first(metric, sign):
     results = [ended(f"a{n}", sign * (1.0 + n)) for n in range(KEPT_A_FAMILY + 2)]
     results += [ended("b0", sign * 9.0, family="linear"), ended("broken", sign * 0.1, status="error")]
-    assert names(kept(results[::-1], metric)) == [*(f"a{n}" for n in range(KEPT_A_FAMILY)), "b0"]
+    assert names(best_of_families(results[::-1], metric, KEPT_A_FAMILY)) == [
+        *(f"a{n}" for n in range(KEPT_A_FAMILY)),
+        "b0",
+    ]
 
 
 def test_ties_go_to_the_smaller_id():
     results = [ended(name, 1.0) for name in "fbdace"]
-    assert names(kept(results, RMSE)) == list("abcdef"[:KEPT_A_FAMILY])
+    assert names(best_of_families(results, RMSE, KEPT_A_FAMILY)) == list("abcdef"[:KEPT_A_FAMILY])
 
 
 @pytest.fixture
@@ -79,6 +82,15 @@ def test_kept_models_are_not_evicted(problem):
     whole = files(problem, result)
     evict(problem, [result])
     assert files(problem, result) == whole
+
+
+def test_shipped_models_are_not_evicted(problem):
+    results = [fit(problem, name) for name in ("t1", "t2")]
+    lost = [dataclasses.replace(result, status="pruned") for result in results]
+    whole = files(problem, results[1])
+    evict(problem, lost, [lost[1]])
+    assert files(problem, results[0]) == {PREDICTIONS}
+    assert files(problem, results[1]) == whole
 
 
 def test_models_that_are_folders_are_evicted_too_and_what_is_gone_is_passed_over(problem):

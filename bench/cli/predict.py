@@ -55,4 +55,5 @@ def predict(
             getattr(predictions, writers[output.suffix])(temporary)
     except OSError as error:
         raise RequestError(f"--output must be a file that can be written, got {str(output)!r}: {error}.") from error
-    tell(f"{predictions.height} predictions of {model or predictor.default}: {output}")
+    fitted = ", fitted on all rows" if predictor.fitted_on == "all rows" else ""
+    tell(f"{predictions.height} predictions of {model or predictor.default}{fitted}: {output}")

@@ -1,0 +1,61 @@
+"""Which row of the board is what predicts, unless another is asked for.
+
+The first of many single models is first by chance, too, so its own score is no fair opponent of an ensemble's: each
+fold judges the one that is best by the other folds, as it judges ensembles whose weights come from other rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.ensemble import Ensemble
+from bench.metric import Array, Metric
+from bench.stats import probability_worse
+from bench.trial import TrialResult
+
+#: An ensemble predicts unless the chance that it is worse than one model is above this.
+_DOUBT = 0.3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """The row chosen, and why in a sentence."""
+
+    row: TrialResult
+    why: str
+
+
+def best_single(results: Sequence[TrialResult], metric: Metric) -> TrialResult:
+    """The best whole candidate by cross-validation; ties go to the smaller id."""
+    whole = [result for result in results if result.status == "ok"]
+    return min(whole, key=lambda result: (metric.error(result.mean), result.candidate.trial_id))
+
+
+def choose(results: Sequence[TrialResult], ensembles: Sequence[Ensemble], metric: Metric) -> Choice:
+    """Choose between the best ensemble and the best single model, of which there must be one."""
+    single = best_single(results, metric)
+    if not ensembles:
+        return Choice(row=single, why=f"{single.candidate.name} predicts: there is no ensemble.")
+    best = min((e.result for e in ensembles), key=lambda row: (metric.error(row.mean), row.candidate.name))
+    ours, theirs = _errors([best], metric)[0], _fair_errors(_errors(results, metric))
+    worse = probability_worse(ours.tolist(), theirs.tolist(), valid_share=1 / max(2, len(ours)))
+    name = best.candidate.name
+    told = f"the chance that it is worse than one model, each fold's chosen by the other folds, is {worse:.2f}"
+    ahead = ours.mean() < theirs.mean() and (worse <= _DOUBT or len(ours) == 1)
+    if not ahead:
+        return Choice(row=single, why=f"{single.candidate.name} predicts, not {name}: {told}.")
+    return Choice(row=best, why=f"{name} predicts: {told}.")
+
+
+def _errors(results: Sequence[TrialResult], metric: Metric) -> Array:
+    """Errors [n_whole, n_folds] of whole candidates."""
+    return np.array([[metric.error(score) for score in r.scores] for r in results if r.status == "ok"])
+
+
+def _fair_errors(errors: Array) -> Array:
+    """For each fold the error of the candidate that is best by the other folds; of a lone fold, the least error."""
+    folds = errors.shape[1]
+    others = errors.sum(axis=1, keepdims=True) - errors if folds > 1 else errors
+    fair: Array = errors[others.argmin(axis=0), np.arange(folds)]
+    return fair

@@ -1,0 +1,133 @@
+"""One model a member in place of a bag of fold models: fitted on all development rows, quicker to predict with.
+
+Rounds of boosting are the mean over the fold models', since no row is left to stop by. Nothing judges these models:
+what is known of them are the scores of the bag.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.candidate import Candidate
+from bench.combine import combiner_from_dict
+from bench.ensemble import Ensemble
+from bench.errors import RequestError, choices, nearest
+from bench.family import Settings, discover, get_family, warm_up
+from bench.fold_data import fold_data
+from bench.folds import Fold
+from bench.identity import seed_for
+from bench.journal import read_past
+from bench.predictor import Predictor, load_predictor, write_predictor
+from bench.problem import Problem
+from bench.recipes import Features, without_switches
+from bench.resources import Allotment, Deadline, limit_threads
+from bench.store import RunStore, building, fold_folder, read_events, read_json, write_text
+from bench.trial import CLASSES, TrialResult
+from bench.unpack import problem_of
+
+FOLDER = "refit"
+
+
+def refit(folder: Path, model: str | None, tell: Callable[[str], None], *, cpus: int = 1) -> Predictor:
+    """Fit a shipped model's members on all development rows, and write them as a predictor below the run folder.
+
+    Args:
+        folder: the run folder.
+        model: one of its predictor's models; None for the default.
+        tell: told in a sentence what is fitted.
+        cpus: threads a fit may use.
+
+    Raises:
+        RequestError: the predictor has no such model.
+        DataError: the run's data is gone or has changed.
+        StoreError: the folder holds no predictor, or another process works in it.
+    """
+    shipped = load_predictor(folder)
+    name = shipped.default if model is None else model
+    if name not in shipped.models:
+        raise RequestError(
+            f"--model must be one of the predictor's models, got {name!r}.{nearest(name, shipped.models)} "
+            f"Choose one of: {choices(shipped.models)}."
+        )
+    described = read_json(folder / "predictor" / "predictor.json")
+    with contextlib.closing(RunStore(folder, read_json(folder / "identity.json")["identity"])):
+        try:
+            problem = _on_all_rows(problem_of(folder))
+            members = _members(folder, described["models"][name]["trials"])
+            for member in members:
+                rounds = _mean_rounds(folder / "predictor", member, described["trials"][member.trial_id]["folds"])
+                tell(f"{member.name} is fitted on {len(problem.splits.folds[0].train):,} rows{_told(rounds)}.")
+                _fit(problem, member, rounds, cpus)
+            _write(problem, folder / FOLDER, name, members, described["models"][name]["combiner"])
+        finally:
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+    return load_predictor(folder / FOLDER)
+
+
+def _on_all_rows(problem: Problem) -> Problem:
+    """The problem with all development rows in one fold that scores none, in a folder of its own."""
+    rows = np.unique(np.concatenate([part for fold in problem.splits.folds for part in (fold.train, fold.valid)]))
+    fold = Fold(train=rows, valid=rows[:0])
+    return replace(problem, splits=replace(problem.splits, folds=(fold,)), folder=problem.folder / "cache" / FOLDER)
+
+
+def _members(folder: Path, trial_ids: list[str]) -> list[Candidate]:
+    """Find candidates in the journal."""
+    known = {past.candidate.trial_id: past.candidate for past in read_past(folder, read_events(folder))}
+    return [known[trial_id] for trial_id in trial_ids]
+
+
+def _mean_rounds(predictor: Path, member: Candidate, folds: int) -> int | None:
+    """Mean over the fold models of the rounds that they kept; None where there is nothing like it."""
+    load = get_family(member.family).load
+    kept = [getattr(load(fold_folder(predictor, member.trial_id, fold)), "rounds", None) for fold in range(folds)]
+    known = [rounds for rounds in kept if rounds is not None]
+    return max(1, round(float(np.mean(known)))) if known else None
+
+
+def _told(rounds: int | None) -> str:
+    return "" if rounds is None else f" for {rounds:,} rounds"
+
+
+def _fit(problem: Problem, member: Candidate, rounds: int | None, cpus: int) -> None:
+    """Fit a member on all rows and save it where fold 0 of the problem has its models."""
+    task, family = problem.task, discover()[member.family]
+    warm_up(family)
+    data = fold_data(problem, family.recipe, 0, Features.of(member.params))
+    y, present = task.y[problem.splits.folds[0].train], np.empty(0, dtype=np.int64)
+    if task.kind != "regression":
+        present, y = np.unique(y, return_inverse=True)
+    settings = Settings(
+        params=without_switches(member.params),
+        kind=task.kind if len(present) != 2 else "binary",
+        n_classes=len(present),
+        metric=task.metric.name,
+        seed=seed_for(member.seed, FOLDER),
+        rounds=rounds,
+    )
+    estimator = family.build(settings)
+    with limit_threads(cpus):
+        estimator.fit(data.train, y, valid=None, allotment=Allotment(cpus=cpus), deadline=Deadline(None))
+    with building(fold_folder(problem.folder, member.trial_id, 0)) as temporary:
+        estimator.save(temporary)
+        write_text(temporary / CLASSES, " ".join(map(str, present)))
+
+
+def _write(problem: Problem, target: Path, name: str, members: list[Candidate], combiner: Mapping[str, Any]) -> None:
+    """Write the predictor of one model."""
+    results = tuple(TrialResult(candidate=member, folds=(), asked=1, status="ok") for member in members)
+    if len(members) == 1 and members[0].name == name:
+        write_predictor(problem, target, results, [], default=name, fitted_on="all rows")
+        return
+    row = replace(members[0], family="ensemble", origin="ensemble", label=name)
+    ensemble = Ensemble(
+        result=TrialResult(candidate=row, folds=(), asked=1, status="ok"),
+        members=results,
+        combiner=combiner_from_dict(combiner),
+    )
+    write_predictor(problem, target, [], [ensemble], default=name, fitted_on="all rows")

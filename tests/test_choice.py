@@ -1,0 +1,66 @@
+"""Which row predicts by default."""
+
+import numpy as np
+import pytest
+from search_fixture import RMSE, fold_result
+
+from bench import choice
+from bench.candidate import Candidate
+from bench.choice import best_single, choose
+from bench.combine import WeightedMean
+from bench.ensemble import Ensemble
+from bench.metric import get_metric
+from bench.trial import TrialResult
+
+
+def row(name, scores, *, status="ok", origin="tuned"):
+    made = Candidate(trial_id=name, family="knn", params={}, origin=origin, number=0, seed=1, label=name)
+    folds = tuple(fold_result(made, fold, score) for fold, score in enumerate(scores))
+    return TrialResult(candidate=made, folds=folds, asked=len(folds), status=status)
+
+
+def ensemble(name, scores):
+    return Ensemble(result=row(name, scores, origin="ensemble"), members=(), combiner=WeightedMean(weights=()))
+
+
+@pytest.mark.parametrize(("metric", "sign"), [(RMSE, 1.0), (get_metric("r2"), -1.0)])
+def test_ensemble_that_is_ahead_on_every_fold_predicts(metric, sign):
+    singles = [row("a", [sign * 1.0, sign * 1.1, sign * 1.2]), row("b", [sign * 2.0] * 3)]
+    ahead = ensemble("greedy", [sign * 0.9, sign * 1.01, sign * 1.08])
+    behind = ensemble("stack", [sign * 1.5] * 3)
+    chosen = choose(singles, [behind, ahead], metric)
+    assert chosen.row is ahead.result
+    assert chosen.why.startswith("greedy predicts: the chance that it is worse than one model")
+    assert choose(singles, [behind], metric).row is singles[0]
+    assert choose(singles, [behind], metric).why.startswith("a predicts, not stack: ")
+
+
+def test_ensemble_that_is_ahead_by_chance_does_not():
+    single = row("a", [1.0, 1.0, 1.0])
+    assert choose([single], [ensemble("greedy", [0.5, 1.4, 1.09])], RMSE).row is single
+
+
+def test_first_of_many_by_chance_is_no_better_than_the_others():
+    """Of fifty equal models one is ahead on average; judged by the other folds, it is one of fifty."""
+    draws = 1 + 0.1 * np.random.default_rng(0).normal(size=(200, 50, 5))
+    first = np.mean([draw.mean(axis=1).min() for draw in draws])
+    fair = np.mean([choice._fair_errors(draw) for draw in draws])
+    assert first < 0.92
+    assert fair == pytest.approx(1.0, abs=0.01)
+
+
+def test_candidates_that_are_not_whole_do_not_count():
+    whole, broken = row("a", [1.0, 1.0]), row("b", [0.1], status="pruned")
+    chosen = choose([broken, whole], [], RMSE)
+    assert chosen.row is whole
+    assert chosen.why == "a predicts: there is no ensemble."
+
+
+def test_of_a_lone_fold_the_lower_error_counts():
+    single = row("a", [1.0])
+    assert choose([single], [ensemble("greedy", [1.1])], RMSE).row is single
+    assert choose([single], [ensemble("greedy", [0.9])], RMSE).row.candidate.name == "greedy"
+
+
+def test_ties_of_single_models_go_to_the_smaller_id():
+    assert best_single([row("b", [1.0]), row("a", [1.0])], RMSE).candidate.name == "a"

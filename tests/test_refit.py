@@ -1,0 +1,86 @@
+"""One model a member, fitted on all rows."""
+
+import json
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import finish
+from test_predictor import raw
+
+from bench import refit
+from bench.errors import RequestError
+from bench.family import get_family
+from bench.predictor import load_predictor
+from bench.store import fold_folder, read_json
+
+
+@pytest.fixture(scope="module")
+def boosted(tmp_path_factory):
+    """A run whose best model are boosted trees."""
+    folder = tmp_path_factory.mktemp("boosted") / "run"
+    return finish("penguins", folder, trials=3, families="lightgbm,decision_tree", metric="log_loss")
+
+
+@pytest.fixture
+def copy(boosted, tmp_path):
+    shutil.copytree(boosted.folder, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "ensemble_stack"])
+def test_one_model_a_member_takes_the_place_of_the_bag(boosted, copy, model):
+    told = []
+    single = next(name for name in boosted.run.predictor.models if not name.startswith("ensemble"))
+    name = single if model == "lightgbm" else model
+    predictor = refit.refit(copy, name, told.append)
+    assert (predictor.default, predictor.models, predictor.fitted_on) == (name, (name,), "all rows")
+    assert boosted.run.predictor.fitted_on == "folds"
+    described = read_json(copy / "refit" / "predictor.json")
+    assert {entry["folds"] for entry in described["trials"].values()} == {1}
+    assert len(told) == len(described["trials"])
+    rows = boosted.task.n_rows - len(boosted.splits.test)
+    assert all(f"is fitted on {rows:,} rows" in sentence for sentence in told)
+    assert not (copy / "cache").exists()
+
+
+def test_refitted_model_predicts_about_what_the_bag_does(boosted, copy):
+    predictor = refit.refit(copy, None, lambda _: None)
+    ours, theirs = raw(predictor, boosted.test_features), raw(boosted.run.predictor, boosted.test_features)
+    assert ours.shape == theirs.shape
+    assert not np.array_equal(ours, theirs)
+    assert np.abs(ours - theirs).mean() < 0.05
+    again = raw(load_predictor(copy / "refit"), boosted.test_features)
+    np.testing.assert_array_equal(again, ours)
+
+
+def test_rounds_are_the_mean_over_the_folds(boosted, copy):
+    described = read_json(copy / "predictor" / "predictor.json")["trials"]
+    trial = next(trial for trial, entry in described.items() if entry["family"] == "lightgbm")
+    load = get_family("lightgbm").load
+    rounds = [load(fold_folder(copy / "predictor", trial, fold)).rounds for fold in range(described[trial]["folds"])]
+    assert len(set(rounds)) > 1
+    model = next(name for name, entry in _models(copy).items() if trial in entry["trials"])
+    refit.refit(copy, model, lambda _: None)
+    assert load(fold_folder(copy / "refit", trial, 0)).rounds == round(np.mean(rounds))
+
+
+def _models(folder):
+    return json.loads((folder / "predictor" / "predictor.json").read_text())["models"]
+
+
+def test_model_that_was_not_shipped_is_refused(copy):
+    with pytest.raises(RequestError, match="--model must be one of the predictor's models, got 'nothing'"):
+        refit.refit(copy, "nothing", lambda _: None)
+
+
+def test_command_tells_that_scores_are_the_bags(cli, boosted, copy, tmp_path):
+    told = cli("refit", copy, "--cpus", "1")
+    assert told.code == 0
+    assert told.out == f"{copy / 'refit'}\n"
+    assert "was fitted on all rows. Its scores on the board are those of its fold models." in told.err
+    boosted.test_features.write_parquet(tmp_path / "rows.parquet")
+    told = cli("predict", copy / "refit", tmp_path / "rows.parquet", "--output", tmp_path / "out.parquet")
+    assert ", fitted on all rows: " in told.err
+    assert pl.read_parquet(tmp_path / "out.parquet").height == len(boosted.splits.test)
