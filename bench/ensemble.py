@@ -16,6 +16,7 @@ from bench.candidate import Candidate
 from bench.combine import Combiner, WeightedMean, fit_greedy, fit_stacker
 from bench.identity import digest
 from bench.keep import kept
+from bench.latency import quick_enough
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
 from bench.resources import limit_threads, shares
@@ -42,14 +43,17 @@ class Ensemble:
 
 
 def build_ensembles(
-    problem: Problem, results: Sequence[TrialResult], *, seconds: float | None = None
+    problem: Problem, results: Sequence[TrialResult], *, seconds: float | None = None, slowdown: float | None = None
 ) -> tuple[Ensemble, ...]:
     """Combine the best candidates in each of the ways there are; empty when there are fewer than two to combine.
 
-    ``seconds`` is about what the fits of all weights together may take; None for no limit.
+    ``seconds`` is about what the fits of all weights together may take, ``slowdown`` how many times the best single
+    model's predict time its members may take together; None for no limit.
     """
     task = problem.task
     members = kept(results, task.metric)[:_MOST_MEMBERS]
+    if slowdown is not None:
+        members = quick_enough(members, slowdown)
     if len(members) < 2:
         return ()
     oof = [

@@ -87,7 +87,7 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
                     past=session.past,
                 )
                 tools.engine.run(search, problem, tools.stop)
-            board = conclude(problem, search.results(), record, findings, tested=tested, spending=spending)
+            board = conclude(problem, search.results(), record, findings, spec, tested=tested, spending=spending)
         track_outcome(tools.tracker, problem, board, spending, killed=tools.stop.is_set())
         session.finish(journal)
     return Run(folder=session.folder, interrupted=tools.stop.is_set())
