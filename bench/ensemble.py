@@ -18,6 +18,7 @@ from bench.candidate import Candidate
 from bench.combine import Adjusted, Combiner, combined
 from bench.identity import digest
 from bench.keep import best_of_families, has_models
+from bench.latency import quick_enough
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
 from bench.resources import Deadline, limit_threads, shares
@@ -92,14 +93,17 @@ Judged: TypeAlias = tuple[Array, float]
 
 
 def build_ensembles(
-    problem: Problem, results: Sequence[TrialResult], *, seconds: float | None = None
+    problem: Problem, results: Sequence[TrialResult], *, seconds: float | None = None, slowdown: float | None = None
 ) -> tuple[Ensemble, ...]:
     """Combine the best candidates in each of the ways there are; empty when there are fewer than two to combine.
 
-    ``seconds`` is about what the fits of all weights together may take; None for no limit.
+    ``seconds`` is about what the fits of all weights together may take, ``slowdown`` how many times the best single
+    model's predict time its members may take together; None for no limit.
     """
     deadline = Deadline(seconds)
     candidates = _candidates(problem, results, by_clock=seconds is not None)
+    if slowdown is not None:
+        candidates = quick_enough(candidates, slowdown)
     if len(candidates) < 2:
         return ()
     stored = _Stored.read(problem, candidates)

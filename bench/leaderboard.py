@@ -37,11 +37,12 @@ HEAD = {
     "test_high": pl.Float64,
     "fit_seconds": pl.Float64,
     "predict_seconds": pl.Float64,
+    "predict_seconds_per_1000": pl.Float64,
     "peak_memory_mb": pl.Float64,
 }
 TAIL = {"origin": pl.String, "reason": pl.String, "trial_id": pl.String}
 #: Columns that measure cost, and so differ from run to run.
-COST = ("fit_seconds", "predict_seconds", "peak_memory_mb")
+COST = ("fit_seconds", "predict_seconds", "predict_seconds_per_1000", "peak_memory_mb")
 #: Targets of the development rows, those of the test rows blotted out, so that boards can be made anew.
 TARGETS = "targets.npy"
 #: How a cell begins that a spreadsheet would carry out.
@@ -132,7 +133,8 @@ def build_leaderboard(
     then, and rows far down may have to do without.
     """
     task, metrics = problem.task, metrics_for(problem.task.kind)
-    rows = [_row(result, metrics) for result in results]
+    sizes = [len(fold.valid) for fold in problem.splits.folds]
+    rows = [_row(result, metrics, sizes) for result in results]
     if len(problem.splits.test):
         labels = look(problem.folder, "leaderboard")
         whole = [(row, result) for row, result in zip(rows, results, strict=True) if result.status == "ok"]
@@ -213,9 +215,10 @@ def _stored_scores(folder: Path, board: Leaderboard, metric: Metric) -> dict[str
     return scores
 
 
-def _row(result: TrialResult, metrics: Sequence[Metric]) -> dict[str, Any]:
-    """Sum up one candidate over its folds."""
+def _row(result: TrialResult, metrics: Sequence[Metric], sizes: Sequence[int]) -> dict[str, Any]:
+    """Sum up one candidate over its folds, of which ``sizes`` counts the rows that were predicted."""
     ok = [fold for fold in result.folds if fold.status == "ok"]
+    predict_seconds = sum(fold.predict_seconds for fold in ok)
     row: dict[str, Any] = {
         "model": result.candidate.name,
         "family": result.candidate.family,
@@ -225,7 +228,8 @@ def _row(result: TrialResult, metrics: Sequence[Metric]) -> dict[str, Any]:
         "cv_mean": _number(result.mean),
         "cv_std": _spread(result.scores),
         "fit_seconds": sum(fold.fit_seconds for fold in ok),
-        "predict_seconds": sum(fold.predict_seconds for fold in ok),
+        "predict_seconds": predict_seconds,
+        "predict_seconds_per_1000": 1e3 * predict_seconds / sum(sizes[fold.fold] for fold in ok) if ok else None,
         "peak_memory_mb": max((fold.peak_memory_mb for fold in ok), default=None),
         "trial_id": result.candidate.trial_id,
         "origin": result.candidate.origin,

@@ -12,6 +12,7 @@ from typing import Any
 from bench.dataset import Dataset
 from bench.identity import digest
 from bench.journal import Journal, read_past, seconds_spent
+from bench.presets import preset_notes
 from bench.resources import Machine
 from bench.sealed import seal
 from bench.search import Past
@@ -154,6 +155,7 @@ def machine_notes(machine: Machine, spec: RunSpec, metric: str) -> tuple[str, ..
     else:
         limit = f"Stops {spec.budget:g} s after its start; --budget sets another time, --trials a count."
     notes = (
+        *preset_notes(spec.preset, asdict(spec)),
         f"{machine.cpus} CPUs ({machine.cpus_why}), one a fit; --cpus sets fewer.",
         limit,
         f"Seed {spec.seed}; --seed sets another.",

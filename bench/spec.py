@@ -16,6 +16,7 @@ import yaml
 from bench.errors import RequestError, choices, nearest
 from bench.kinds import USABLE
 from bench.metric import TaskKind
+from bench.presets import with_preset
 from bench.secrets import MASK, redacted
 from bench.sources import is_database
 from bench.sources.base import BadLines, ReadOptions
@@ -34,7 +35,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _TEXTS = (
     *("dataset", "target", "metric", "positive_class", "test", "group", "time", "output", "splits"),
-    *("sep", "encoding", "decimal", "query"),
+    *("sep", "encoding", "decimal", "query", "preset"),
 )
 _LISTS = ("families", "allow")
 #: Lists of texts that may hold commas of their own.
@@ -43,8 +44,9 @@ _ITEMS = ("null", "kind", "drop")
 BESIDE_SPLITS = ("group", "time", "gap", "test_size")
 #: Keys that decide what the task is, beside the data.
 _OF_TASK = ("target", "metric", "task", "positive_class", "group", "time", "gap", "splits")
-#: Keys that change how a run is carried out, or how much of it, but never what one of its results is.
-_NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track"})
+#: Keys that change how a run is carried out, or how much of it, but never what one of its results is; a preset's name
+#: among them, since what it stands for is in the other keys.
+_NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track", "preset"})
 #: Keys whose outcome is in the fingerprint of the data.
 _IN_FINGERPRINT = frozenset({"sep", "encoding", "decimal", "null", "bad_lines", "query", "offline", "drop"})
 
@@ -53,10 +55,13 @@ _IN_FINGERPRINT = frozenset({"sep", "encoding", "decimal", "null", "bad_lines", 
 class RunSpec:
     """Everything the user asked; ``budget`` is in seconds of wall clock and excludes ``trials``.
 
-    ``families`` holds names to use, or names with a leading minus to leave out; empty means all.
+    ``families`` holds names to use, or names with a leading minus to leave out; empty means all. ``preset`` is where
+    settings came from that were not given, and nothing else. ``slowdown`` is how many times the best single model's
+    predict time an ensemble may take; None for any.
     """
 
     dataset: str
+    preset: str | None = None
     target: str | None = None
     metric: str | None = None
     task: TaskKind | None = None
@@ -64,6 +69,8 @@ class RunSpec:
     budget: float | None = DEFAULT_BUDGET_SECONDS
     trials: int | None = None
     families: tuple[str, ...] = ()
+    ensembles: bool = True
+    slowdown: float | None = None
     folds: int | None = None
     test_size: float | None = None
     test: str | None = None
@@ -163,7 +170,7 @@ def _check(content: Mapping[str, Any]) -> None:
             raise RequestError(f"--{name.replace('_', '-')} must be text, got {value}. {cure}.")
         if content.get(name) == "":
             raise RequestError(f"--{name.replace('_', '-')} must not be empty. Leave it out for its default.")
-    for name in ("track", "offline"):
+    for name in ("track", "offline", "ensembles"):
         if not isinstance(content.get(name, True), bool):
             raise RequestError(f"{name} must be true or false, got {content[name]!r}.")
     for name, allowed in _CHOICES.items():
@@ -175,6 +182,7 @@ def _check(content: Mapping[str, Any]) -> None:
         _require_number(content, name, low, infinity, whole=True)
     _require_number(content, "max_rows", 100, infinity, whole=True)
     _require_number(content, "gap", 0.0, infinity, whole=False)
+    _require_number(content, "slowdown", 1.0, infinity, whole=False)
     _require_number(content, "test_size", 0.0, 0.9, whole=False)
     if content.get("query") and not is_database(content["dataset"]):
         raise RequestError("--query is for databases, such as postgresql://user:password@host/database.")
@@ -206,6 +214,7 @@ def make_spec(**content: Any) -> RunSpec:
     if "budget" in given and "trials" in given:
         raise RequestError("--budget and --trials exclude each other: one stops by the clock, the other by a count.")
     _check(given)
+    given = with_preset(given)
     if "budget" in given:
         given["budget"] = parse_duration(given["budget"])
     elif "trials" in given:

@@ -100,7 +100,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             )
             tools.engine.run(search, problem, tools.stop)
             tools.engine.close()
-            board = conclude(problem, search.results(), record, findings, tested=tested, spending=spending)
+            board = conclude(problem, search.results(), record, findings, spec, tested=tested, spending=spending)
         tools.stages.begin("tracking", "track")
         track_outcome(tools.tracker, problem, board, spending, killed=tools.stop.is_set())
         tools.stages.end()

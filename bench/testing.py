@@ -23,14 +23,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.family import DeadlineReached, Estimator, Family, Settings, space_of
+from bench.family import DeadlineReached, Estimator, Family, Settings, space_of, warm_up
 from bench.metric import Array, TaskKind
-from bench.resources import Allotment, Deadline
+from bench.resources import Allotment, Deadline, limit_threads
 from bench.samples import Sample, make_sample, with_values
 from bench.space import Parameter, Params, Space, Value
 
 #: Parameters that count iterations, and what the checks lower them to.
-ITERATION_LIMITS: Params = {"n_estimators": 20, "epochs": 5, "max_epochs": 5}
+ITERATION_LIMITS: Params = {"n_estimators": 20, "epochs": 5, "max_epochs": 5, "max_rounds": 20}
 _METRICS: dict[TaskKind, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill")
 _LATE_SECONDS = 5.0
@@ -41,7 +41,14 @@ def yield_checks(family: Family) -> Iterator[tuple[str, Callable[[], None]]]:
     for kind in sorted(family.tasks):
         for check in _CHECKS:
             if _applies(check, family, kind):
-                yield f"{check.__name__.removeprefix('_')}-{kind}", functools.partial(check, family, kind)
+                yield f"{check.__name__.removeprefix('_')}-{kind}", functools.partial(_held, check, family, kind)
+
+
+def _held(check: Callable[[Family, TaskKind], None], family: Family, kind: TaskKind) -> None:
+    """Check with one thread, as fits have in a run."""
+    warm_up(family)  # only libraries that are loaded can be held to their threads
+    with limit_threads(Allotment().cpus):
+        check(family, kind)
 
 
 def _applies(check: Callable[[Family, TaskKind], None], family: Family, kind: TaskKind) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from bench.choice import best_single, choose
 from bench.ensemble import Ensemble, build_ensembles
 from bench.errors import RunFailedError
 from bench.keep import ensure_models, evict
+from bench.latency import predict_seconds
 from bench.leaderboard import Leaderboard, build_leaderboard
 from bench.predictor import Predictor, load_predictor, write_predictor
 from bench.problem import Problem
 from bench.record import Record
 from bench.report import write_report
+from bench.spec import RunSpec
 from bench.track import Tracker
 from bench.trial import TrialResult
 
@@ -25,10 +28,19 @@ _END_SECONDS = 1.0
 #: Seconds of a stage that has more to do, at least: mostly it takes less than one.
 _LEAST_SECONDS = 1.5
 _IMPORTANCE_SECONDS = 15.0
+#: Rows that predicting is timed on, at most.
+_TIMED_ROWS = 1_000
 
 
 def conclude(
-    problem: Problem, results: Sequence[TrialResult], record: Record, findings: Audit, *, tested: str, spending: Plan
+    problem: Problem,
+    results: Sequence[TrialResult],
+    record: Record,
+    findings: Audit,
+    spec: RunSpec,
+    *,
+    tested: str,
+    spending: Plan,
 ) -> Leaderboard:
     """Build and write everything that follows from the search's results.
 
@@ -36,8 +48,10 @@ def conclude(
         RunFailedError: no candidate was scored on all folds; the board that says why is written all the same.
     """
     record.stage("ensembles")
-    share = 0.6 if len(problem.splits.test) else 0.8  # without test rows, the board has no intervals to compute
-    ensembles = build_ensembles(problem, results, seconds=_share(spending, share))
+    ensembles: Sequence[Ensemble] = ()
+    if spec.ensembles:
+        share = 0.6 if len(problem.splits.test) else 0.8  # without test rows, the board has no intervals to compute
+        ensembles = build_ensembles(problem, results, seconds=_share(spending, share), slowdown=spec.slowdown)
     record.stage("leaderboard")
     rows = [*results, *(ensemble.result for ensemble in ensembles)]
     board = build_leaderboard(problem, rows, test=tested, seconds=_share(spending, 0.5))
@@ -53,7 +67,7 @@ def conclude(
     record.stage("predictor")
     record.decisions(choice.why)
     best = choice.row
-    predictor = _ship(problem, results, ensembles, best, record)
+    predictor = _ship(problem, results, ensembles, best, record, spec.slowdown)
     record.stage("analysis")
     record.label_noise(findings, best)
     seconds = min(_IMPORTANCE_SECONDS, max(0.0, spending.total.left - _TRACKING_SECONDS - _END_SECONDS))
@@ -76,15 +90,42 @@ def _ship(
     ensembles: Sequence[Ensemble],
     best: TrialResult,
     record: Record,
+    slowdown: float | None,
 ) -> Predictor:
-    """Write the predictor with the best single model and the ensembles, and open it as a user would."""
+    """Write the predictor with the best single model and the ensembles, and open it as a user would.
+
+    An ensemble that takes more than ``slowdown`` times the single model's time to predict is not what predicts unless
+    another is asked for.
+    """
     single = best_single(results, problem.task.metric)
     shipped = [single, *(member for ensemble in ensembles for member in ensemble.members)]
     evict(problem, results, shipped)
     for name in ensure_models(problem, shipped):
         record.decisions(f"{name} was fitted again: its models had been evicted by an earlier session.")
     write_predictor(problem, problem.folder / "predictor", [single], ensembles, default=best.candidate.name)
+    predictor = load_predictor(problem.folder)
+    if slowdown is None or best is single:
+        return predictor
+    default = _quick_default(problem, predictor, single.candidate.name, slowdown, record)
+    if default == predictor.default:
+        return predictor
+    write_predictor(problem, problem.folder / "predictor", [single], ensembles, default=default)
     return load_predictor(problem.folder)
+
+
+def _quick_default(problem: Problem, predictor: Predictor, single: str, slowdown: float, record: Record) -> str:
+    """Choose between the predictor's default and its single model by what predicting takes, and tell it."""
+    rows = problem.task.features[problem.splits.folds[0].valid[:_TIMED_ROWS]]
+    names = (single, predictor.default)
+    seconds = {name: predict_seconds(partial(predictor.predict, rows, model=name)) for name in names}
+    alone, together = (f"{1e6 * seconds[name] / rows.height:.3g}" for name in names)
+    quick = seconds[predictor.default] <= slowdown * seconds[single]
+    record.decisions(
+        f"{predictor.default} predicts 1,000 rows in {together} ms, {single} alone in {alone}: it is "
+        f"{'shipped' if quick else f'not what predicts by default, {single} is'}, as --slowdown {slowdown:g} demands. "
+        "This is measured, and may come out otherwise another time."
+    )
+    return predictor.default if quick else single
 
 
 @contextlib.contextmanager

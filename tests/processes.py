@@ -16,7 +16,7 @@ import polars as pl
 
 BENCH = Path(sys.executable).with_name("bench")
 #: Columns of a leaderboard that are measured, and so differ from run to run.
-COST = ("fit_seconds", "predict_seconds", "peak_memory_mb")
+COST = ("fit_seconds", "predict_seconds", "predict_seconds_per_1000", "peak_memory_mb")
 
 
 def processes_of(session: int) -> dict[int, str]:

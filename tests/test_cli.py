@@ -24,6 +24,7 @@ from bench.errors import BenchError
 from bench.family import discover
 from bench.leaderboard import HEAD, Leaderboard
 from bench.metric import METRICS
+from bench.presets import PRESETS
 from bench.progress import LineProgress, NullProgress
 from bench.resources import Deadline
 from bench.trial import FoldResult, TrialResult
@@ -505,8 +506,10 @@ def test_lists_hold_what_there_is(cli, binary):
     assert all(name in metrics.out for name in METRICS)
     datasets = cli("list", "datasets")
     assert all(name in datasets.out for name in ("iris", "adult", "diabetes"))
-    assert {told.code for told in (families, metrics, datasets)} == {0}
-    assert {told.err for told in (families, metrics, datasets)} == {""}
+    presets = cli("list", "presets")
+    assert all(name in presets.out for name in PRESETS)
+    assert {told.code for told in (families, metrics, datasets, presets)} == {0}
+    assert {told.err for told in (families, metrics, datasets, presets)} == {""}
 
 
 def test_runs_are_listed_with_their_best(cli, binary, tmp_path):

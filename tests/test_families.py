@@ -1,6 +1,7 @@
 """Every family crossed with every contract check; what is particular to some families follows."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError, DataError
+from bench.families import discriminant, gaussian_process, svm
 from bench.families._boosting import Stopper, boost, loss_of, max_rounds
-from bench.families._estimator import as_output, row_weights
+from bench.families._calibration import calibration, fit_calibrated, probabilities
+from bench.families._estimator import as_output, row_weights, softmax
 from bench.families._forest import Forest
 from bench.family import DeadlineReached, Estimator, Settings, discover
 from bench.recipes import Encoded
@@ -267,3 +270,201 @@ def test_regression_penalties_do_not_depend_on_the_unit():
     for params in ({"l1_ratio": 0.0, "alpha": 0.1}, {"l1_ratio": 0.9, "alpha": 0.1}):
         small, large = (fitted("linear", each, **params).predict(sample.test) for each in (sample, scaled))
         np.testing.assert_allclose(large, small * 1e6, rtol=1e-6)
+
+
+# --- calibration -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_calibration_finds_the_slope_and_biases_that_scores_came_by(n_classes):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20_000, n_classes)) + np.linspace(0.0, 1.0, n_classes)
+    y = (softmax(logits).cumsum(axis=1) < rng.random((len(logits), 1))).sum(axis=1)
+    arrays = calibration(20.0 * (logits - np.linspace(0.0, 1.0, n_classes)), y)
+    assert arrays["slope"] == pytest.approx(0.05, rel=0.05)
+    np.testing.assert_allclose(np.diff(arrays["biases"]), 1 / (n_classes - 1), atol=0.1)
+
+
+def test_scores_that_tell_all_classes_apart_do_not_make_sure():
+    y = np.arange(40) % 2
+    highest = probabilities(np.eye(2)[y], calibration(np.eye(2)[y], y)).max()
+    assert 0.9 < highest < 1.0
+
+
+def test_scores_that_tell_nothing_give_the_classes_shares():
+    y = np.repeat([0, 1], [900, 100])
+    scores = np.random.default_rng(0).normal(size=(1000, 2))
+    np.testing.assert_allclose(probabilities(scores, calibration(scores, y)).mean(axis=0), [0.9, 0.1], atol=0.02)
+
+
+def test_rows_are_calibrated_on_by_models_that_never_saw_them():
+    """A model that remembers its rows and knows nothing else is worth no more than the classes' shares."""
+    y = np.arange(60) % 2
+    values = np.arange(60.0)[:, None]
+
+    def fit(rows, codes):
+        return {"known": rows[:, 0], "codes": codes}
+
+    def score(arrays, rows):
+        known = np.isin(rows[:, 0], arrays["known"])
+        right = np.eye(2)[rows[:, 0].astype(int) % 2]
+        return np.where(known[:, None], right, 1.0 - right)
+
+    arrays = fit_calibrated(fit, score, values, y, seed=0)
+    assert arrays["slope"] < 0.01
+    assert len(arrays["known"]) == 60
+
+
+def test_the_only_row_of_a_class_is_always_learned_from():
+    y = np.array([0, 0, 0, 1, 1, 1, 2])
+    seen = []
+
+    def fit(rows, codes):
+        seen.append(set(codes))
+        return {}
+
+    fit_calibrated(fit, lambda arrays, rows: np.zeros((len(rows), 3)), np.zeros((7, 1)), y, seed=0)
+    assert all(2 in codes for codes in seen)
+
+
+# --- small tables ----------------------------------------------------------------------------------------------------
+
+
+def test_naive_bayes_is_less_sure_than_its_likelihoods():
+    """Features that repeat one another count as many times over; calibrated, they do not."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=600)
+    copies = np.repeat(rng.normal(size=(600, 1)) + y[:, None], 30, axis=1).astype(np.float32)
+    estimator = discover()["naive_bayes"].build(settings())
+    estimator.fit(Encoded(values=copies[:400]), y[:400], valid=None, allotment=Allotment(), deadline=Deadline(None))
+    p = estimator.predict(Encoded(values=copies[400:]))
+    log_loss = -np.log(p[np.arange(200), y[400:]]).mean()
+    assert log_loss < 0.65, "the raw likelihoods' log loss is above 3 here"
+
+
+@pytest.mark.parametrize(
+    ("pooling", "name"), [(1.0, "LinearDiscriminantAnalysis"), (0.0, "QuadraticDiscriminantAnalysis")]
+)
+def test_discriminants_order_rows_as_scikit_learn_does(pooling, name):
+    from sklearn import discriminant_analysis
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=600)
+    values = (rng.normal(size=(600, 4)) * (1.0 + y[:, None]) + y[:, None]).astype(np.float32)
+    ours = discover()["discriminant"].build(settings("multiclass", n_classes=3, pooling=pooling, shrinkage=0.0001))
+    ours.fit(Encoded(values=values), y, valid=None, allotment=Allotment(), deadline=Deadline(None))
+    theirs = getattr(discriminant_analysis, name)(store_covariance=True).fit(values, y)
+    scores = discriminant.class_scores(ours._arrays, values)
+    assert np.mean(scores.argmax(axis=1) == theirs.predict(values)) > 0.99
+
+
+def test_the_share_of_the_sphere_is_that_of_ledoit_and_wolf():
+    from sklearn.covariance import ledoit_wolf
+
+    from bench.families.discriminant import _moments
+
+    values = np.random.default_rng(0).normal(size=(60, 20)) * np.linspace(1, 3, 20)
+    estimator = discover()["discriminant"].build(settings(shrinkage="auto"))
+    _, scatter, fourth = _moments(values)
+    np.testing.assert_allclose(estimator._shrunk(scatter, fourth, 60), ledoit_wolf(values)[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_margins_are_those_of_libsvm(n_classes):
+    from sklearn.svm import SVC
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(n_classes, size=200)
+    rows = (rng.normal(size=(200, 3)) + y[:, None]).astype(np.float32).astype(np.float64)
+    estimator = discover()["svm"].build(
+        settings("binary" if n_classes == 2 else "multiclass", n_classes=n_classes, C=2.0)
+    )
+    arrays = estimator._solve(rows, y, 0.3)
+    wanted = SVC(C=2.0, gamma=0.3, decision_function_shape="ovo").fit(rows, y).decision_function(rows)
+    got = svm.pair_margins(arrays, rows)
+    np.testing.assert_allclose(got, wanted if n_classes > 2 else -wanted[:, None], atol=1e-6)
+
+
+def test_support_vector_regression_does_not_depend_on_the_unit():
+    sample = make_sample(discover()["svm"], "regression")
+    small, large = (fitted("svm", replace(sample, y=sample.y * f)).predict(sample.test) for f in (1.0, 1e6))
+    np.testing.assert_allclose(large, small * 1e6, rtol=1e-6)
+
+
+def test_a_fit_that_cannot_be_over_in_time_is_not_begun():
+    calls = []
+
+    def fit(rows, y):
+        calls.append(len(y))
+        time.sleep(0.02)
+        return {}
+
+    timed = svm.foreseeing(fit, Deadline(0.5))
+    timed(np.zeros((10, 1)), np.zeros(10))
+    with pytest.raises(DeadlineReached):
+        timed(np.zeros((100, 1)), np.zeros(100))
+    assert calls == [10]
+
+
+@pytest.mark.parametrize("relevance", [False, True])
+@pytest.mark.parametrize("shape", ["rbf", "matern32", "matern52"])
+def test_the_likelihoods_gradient_is_its_slope(shape, relevance):
+    from scipy.optimize import approx_fprime
+
+    rng = np.random.default_rng(0)
+    rows, targets = rng.normal(size=(30, 3)), rng.normal(size=(30, 2))
+    at = np.concatenate([[0.1, -1.0, -1.5, 0.4], 0.2 * rng.normal(size=3 * relevance)])
+    fixed = {"rows": rows, "targets": targets, "shape": shape, "straight": rows @ rows.T / 3}
+    slope = approx_fprime(at, lambda x: gaussian_process.negative_likelihood(x, **fixed)[0], 1e-7)
+    np.testing.assert_allclose(gaussian_process.negative_likelihood(at, **fixed)[1], slope, rtol=1e-4, atol=1e-4)
+
+
+def test_the_likelihood_and_predictions_are_those_of_scikit_learn():
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 3))
+    targets = np.sin(rows[:, :1])
+    at = np.array([0.2, -1.0, -2.0, 0.3])
+    smooth, straight, noise, length = np.exp(at)
+    kernel = ConstantKernel(smooth) * Matern(length, nu=2.5)
+    kernel += ConstantKernel(straight / 3) * DotProduct(0.0, "fixed") + WhiteKernel(noise)
+    theirs = GaussianProcessRegressor(kernel, optimizer=None, alpha=0.0).fit(rows, targets[:, 0])
+    fixed = {"rows": rows, "targets": targets, "shape": "matern52", "straight": rows @ rows.T / 3}
+    wanted = -theirs.log_marginal_likelihood_value_ - 20 * math.log(2 * math.pi)
+    assert gaussian_process.negative_likelihood(at, **fixed)[0] == pytest.approx(wanted)
+
+
+def test_what_is_left_out_is_predicted_without_it():
+    """Weights over the inverse's diagonal give what a process without the row predicts for it."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(12, 2))
+    covariance = np.exp(-0.5 * gaussian_process.square_distances(rows, rows)) + 0.1 * np.eye(12)
+    targets = rng.normal(size=(12, 1))
+    weights, spread = gaussian_process.solve(covariance, targets)
+    others = np.arange(12) != 5
+    wanted = covariance[5, others] @ np.linalg.solve(covariance[np.ix_(others, others)], targets[others, 0])
+    assert targets[5, 0] - weights[5, 0] / spread[5] == pytest.approx(wanted)
+
+
+def test_a_process_that_is_cut_short_is_not_whole(monkeypatch: pytest.MonkeyPatch):
+    sample = make_sample(discover()["gaussian_process"], "regression", n_rows=100)
+    moments = iter([False, False, True])
+    monkeypatch.setattr(Deadline, "passed", property(lambda self: next(moments, True)))
+    with pytest.raises(DeadlineReached):
+        fitted("gaussian_process", sample)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_curves_predict_what_interpret_does(kind, monkeypatch: pytest.MonkeyPatch):
+    sample = make_sample(discover()["explainable_boosting"], kind, n_rows=300)
+    made = []
+    estimator = discover()["explainable_boosting"].build(settings(kind, n_classes=sample.n_classes, interactions=2))
+    make = estimator._model
+    monkeypatch.setattr(estimator, "_model", lambda *rest: made.append(make(*rest)) or made[0])
+    rest = {"valid": sample.valid, "allotment": Allotment(), "deadline": Deadline(None)}
+    estimator.fit(sample.train, sample.y, **rest)
+    rows = sample.test.values.astype(np.float64)
+    wanted = made[0].predict(rows) if kind == "regression" else made[0].predict_proba(rows)
+    np.testing.assert_allclose(estimator.predict(sample.test), wanted, rtol=1e-9, atol=1e-12)

@@ -10,18 +10,22 @@ import pytest
 
 from bench.errors import BenchError, RequestError
 from bench.family import ALL_TASKS, CLASSIFICATION, discover, select, space_of
-from bench.testing import yield_checks
+from bench.testing import ITERATION_LIMITS, yield_checks
 
 NAMES = {
     "catboost",
     "decision_tree",
+    "discriminant",
     "dummy",
+    "explainable_boosting",
     "extra_trees",
+    "gaussian_process",
     "knn",
     "lightgbm",
     "linear",
     "naive_bayes",
     "random_forest",
+    "svm",
     "xgboost",
 }
 
@@ -58,9 +62,9 @@ def test_baselines_come_first_and_the_dummy_before_all():
     assert list(discover())[: len(baselines)] == baselines
 
 
-def test_only_naive_bayes_is_limited_to_classification():
+def test_only_models_of_the_classes_are_limited_to_classification():
     tasks = {name: discover()[name].tasks for name in NAMES}
-    assert tasks.pop("naive_bayes") == CLASSIFICATION
+    assert tasks.pop("naive_bayes") == tasks.pop("discriminant") == CLASSIFICATION
     assert set(tasks.values()) == {ALL_TASKS}
 
 
@@ -160,7 +164,7 @@ def test_spaces_start_inside_their_ranges(name):
     for point in (space.complete({}), *space.portfolio):
         for key, value in point.items():
             if (parameter := parameters.get(key)) is None:
-                assert key == "n_estimators"
+                assert key in ITERATION_LIMITS
             elif parameter.type == "categorical":
                 assert value in parameter.choices
             else:

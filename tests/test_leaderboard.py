@@ -36,6 +36,7 @@ DOCUMENTED = (
     "test_high",
     "fit_seconds",
     "predict_seconds",
+    "predict_seconds_per_1000",
     "peak_memory_mb",
 )
 
@@ -68,6 +69,12 @@ def test_columns_are_the_documented_ones_in_order(finished):
     names = [f"{part}_{metric.name}" for part in ("cv", "test") for metric in metrics_for(kind)]
     assert finished.frame.columns == [*DOCUMENTED, *names, "origin", "reason", "trial_id"]
     assert finished.frame.schema == HEAD | dict.fromkeys(names, pl.Float64) | TAIL
+
+
+def test_predicting_is_told_by_the_thousand_rows(finished):
+    predicted = sum(len(fold.valid) for fold in finished.splits.folds)
+    for row in finished.ranked:
+        assert row["predict_seconds_per_1000"] == pytest.approx(1000 * row["predict_seconds"] / predicted)
 
 
 def test_rows_are_ordered_by_cross_validation_and_never_by_test(finished):

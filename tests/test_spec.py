@@ -77,6 +77,8 @@ def test_defaults():
         ({"dataset": "d", "track": "no"}, "track must be true or false, got 'no'."),
         ({"dataset": "d", "families": 3}, "--families must be names joined by commas, or a list of names, got 3."),
         ({"dataset": "d", "families": [1]}, "--families must be names joined by commas, or a list of names, got [1]."),
+        ({"dataset": "d", "slowdown": 0.5}, "--slowdown must be a number of at least 1, got 0.5."),
+        ({"dataset": "d", "ensembles": "no"}, "ensembles must be true or false, got 'no'."),
         ({"dataset": "d", "budget": "soon"}, "--budget must be a positive duration"),
     ],
 )
@@ -106,7 +108,10 @@ OTHERS = {
     "positive_class": "1",
     "budget": 17.0,
     "trials": 9,
+    "preset": "best",
     "families": ("knn",),
+    "ensembles": False,
+    "slowdown": 3.0,
     "folds": 7,
     "test_size": 0.1,
     "test": "t.csv",
@@ -134,7 +139,7 @@ OTHERS = {
     "query": "select 1",
     "offline": True,
 }
-CARRIED_OUT = {"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track"}
+CARRIED_OUT = {"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track", "preset"}
 #: What decides what the data is, and so is in its fingerprint.
 READ = {"drop", "sep", "encoding", "decimal", "null", "bad_lines", "query", "offline"}
 
@@ -166,6 +171,7 @@ SPECS = st.fixed_dictionaries(
         "task": st.sampled_from(["binary", "regression"]),
         "positive_class": TEXT,
         "families": st.lists(st.sampled_from(["knn", "-linear", "yes"]), max_size=3),
+        "preset": st.sampled_from(["quick", "best", "interpretable", "fast-inference", "standard"]),
         "folds": st.integers(2, 20),
         "sampler": st.sampled_from(["tpe", "grid"]),
         "seed": st.integers(0, 2**40),
@@ -191,7 +197,7 @@ def test_a_request_comes_back_from_its_file(tmp_path_factory, content, end, test
 def test_a_file_is_plain_to_read():
     assert make_spec(dataset="adult", families="knn", budget="5m").to_yaml() == (
         "dataset: adult\nbudget: 300s\nfamilies:\n- knn\n"
-        "bad_lines: error\noffline: false\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
+        "ensembles: true\nbad_lines: error\noffline: false\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
     )
 
 

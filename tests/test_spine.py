@@ -1,7 +1,9 @@
 """The stages of a run in order, on real fits of small models: interrupted, gone on with, answered."""
 
 import threading
+from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from conftest import table
@@ -178,3 +180,44 @@ def test_nothing_that_was_scored_is_a_failure_that_names_reasons(frame, tmp_path
 def test_a_folder_of_other_data_is_refused(undisturbed, frame):
     with pytest.raises(StoreError, match="belongs to another run"):
         carry_out(frame.head(400), undisturbed[0].folder, trials=5)
+
+
+def test_without_ensembles_single_models_are_all_there_is(frame, tmp_path):
+    finished, told = carry_out(
+        frame, tmp_path / "run", trials=3, preset="interpretable", families="dummy,decision_tree"
+    )
+    assert "ensemble" not in set(finished.leaderboard["origin"])
+    assert finished.predictor.default == finished.leaderboard["model"][0]
+    notes = " ".join(told.notes)
+    assert "Preset interpretable, models that can be read" in notes
+    assert "--families dummy,decision_tree overrules --families dummy," in notes
+
+
+@pytest.mark.parametrize(("times", "default"), [(2.9, "both"), (3.1, "alone")])
+def test_an_ensemble_that_is_too_slow_is_not_what_predicts_by_default(monkeypatch, times, default):
+    part = SimpleNamespace(
+        task=SimpleNamespace(features=table("binary", rows=450)),
+        splits=SimpleNamespace(folds=[SimpleNamespace(valid=np.arange(200))]),
+    )
+    asked, sentences = [], []
+    predictor = SimpleNamespace(default="both", predict=lambda X, model: asked.append((model, X.height)))
+    seconds = {"alone": 0.1, "both": 0.1 * times}
+
+    def measured(predict):
+        predict()
+        return seconds[asked[-1][0]]
+
+    monkeypatch.setattr(wrap_up, "predict_seconds", measured)
+    record = SimpleNamespace(decisions=sentences.append)
+    assert wrap_up._quick_default(part, predictor, "alone", 3.0, record) == default
+    assert asked == [("alone", 200), ("both", 200)]
+    assert sentences[0].startswith(f"both predicts 1,000 rows in {500 * times:.3g} ms, alone alone in 500: it is ")
+    assert ("it is shipped" in sentences[0]) == (default == "both")
+
+
+def test_members_of_an_ensemble_stay_within_the_slowdown(frame, tmp_path):
+    finished, _ = carry_out(frame, tmp_path / "run", trials=6, slowdown=1.0, families="dummy,decision_tree,linear,knn")
+    rows = finished.leaderboard.filter(pl.col("rank").is_not_null()).to_dicts()
+    single = next(row for row in rows if row["origin"] != "ensemble")
+    times = [row["predict_seconds"] for row in rows if row["origin"] == "ensemble"]
+    assert all(seconds <= single["predict_seconds"] for seconds in times)

@@ -1,4 +1,4 @@
-"""``bench list``: what there is: datasets, suites, families, metrics, runs."""
+"""``bench list``: what there is: datasets, suites, families, metrics, presets, runs."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List datasets, suites, families, metrics or runs.", no_args_is_help=True)
+app = typer.Typer(help="List datasets, suites, families, metrics, presets or runs.", no_args_is_help=True)
 
 
 def _print_table(columns: list[str], rows: list[list[str]]) -> None:
@@ -91,6 +91,14 @@ def metrics() -> None:
         for m in METRICS.values()
     ]
     _print_table(["name", "better", "tasks", "needs", "title"], rows)
+
+
+@app.command()
+def presets() -> None:
+    """List the presets of a run with the options that each stands for; options that are given overrule them."""
+    from bench.presets import PRESETS
+
+    _print_table(["name", "summary", "options"], [[p.name, p.summary, p.told] for p in PRESETS.values()])
 
 
 @app.command()

@@ -22,9 +22,19 @@ def run(
     metric: Annotated[Text, typer.Option(help="Metric that orders the board, or module:function.")] = None,
     task: Annotated[Text, typer.Option(help="binary, multiclass or regression. [default: inferred]")] = None,
     positive_class: Annotated[Text, typer.Option(help="Label that counts as positive in a binary task.")] = None,
+    preset: Annotated[
+        Text, typer.Option(help="quick, standard, best, interpretable or fast-inference: `bench list presets`.")
+    ] = None,
     budget: Annotated[Text, typer.Option(help="Wall clock of the command: 60s, 10m, 2h. [default: 5m]")] = None,
     trials: Annotated[int | None, typer.Option(help="Stop after so many candidates instead; reproducible.")] = None,
     families: Annotated[Text, typer.Option(help="Families to use (a,b), or to leave out (-c).")] = None,
+    ensembles: Annotated[
+        bool | None, typer.Option("--ensembles/--no-ensembles", help="Combine models. [default: yes]")
+    ] = None,
+    slowdown: Annotated[
+        float | None,
+        typer.Option(help="Times the best single model's predict time that an ensemble may take."),
+    ] = None,
     folds: Annotated[int | None, typer.Option(help="Cross-validation folds. [default: from the rows]")] = None,
     test_size: Annotated[
         float | None,

@@ -49,7 +49,7 @@ def _print_table(board: "Leaderboard") -> None:
     direction = "higher is better" if board.greater_is_better else "lower is better"
     tested = {"sealed": "test: sealed rows", "given": "test: the given file", "none": "no test set"}[board.test]
     table = Table(title=f"{board.metric} ({direction}); ranked by cross-validation; {tested}", title_justify="left")
-    names = ["rank", "model", "cv mean", "cv std", "test [95 % interval]", "folds", "fit s", "predict s", "MB"]
+    names = ["rank", "model", "cv mean", "cv std", "test [95 % interval]", "folds", "fit s", "s/1k rows", "MB"]
     for name in names if board.test != "none" else [name for name in names if not name.startswith("test")]:
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
     ranked = [row for row in board.frame.to_dicts() if row["rank"] is not None]
@@ -63,7 +63,7 @@ def _print_table(board: "Leaderboard") -> None:
             *([_test(row)] if board.test != "none" else []),
             f"{row['folds_ok']}/{row['folds_asked']}",
             _number(row["fit_seconds"], 3),
-            _number(row["predict_seconds"], 3),
+            _number(row.get("predict_seconds_per_1000"), 3),
             _number(row["peak_memory_mb"], 4),
         ]
         table.add_row(*cells, style="bold" if row["rank"] == 1 else None)

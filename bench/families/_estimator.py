@@ -36,6 +36,13 @@ def as_output(raw: Array, kind: TaskKind) -> Array:
     return normalised
 
 
+def softmax(logits: Array) -> Array:
+    """Turn logits [n_rows, n_classes] into probabilities."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
 def number(settings: Settings, name: str, fallback: float) -> float:
     """Read a parameter that has to be a number.
 
@@ -46,6 +53,22 @@ def number(settings: Settings, name: str, fallback: float) -> float:
     if not isinstance(value, (int, float)):
         raise BenchError(f"Parameter {name!r} must be a number, got {value!r}. Correct the search space.")
     return value
+
+
+def sampled(y: Array, limit: int, *, seed: int, classes: bool) -> Array:
+    """Choose rows, ascending, ``limit`` at most; when ``y`` holds ``classes``, of every class at least one."""
+    if len(y) <= limit:
+        return np.arange(len(y))
+    order = np.random.default_rng(seed).permutation(len(y))
+    first = np.unique(y[order], return_index=True)[1] if classes else order[:0]
+    rest = np.setdiff1d(np.arange(len(y)), first)[: limit - len(first)]
+    return np.sort(order[np.concatenate([first, rest])])
+
+
+def square_distances(left: Array, right: Array) -> Array:
+    """Squared distances between rows [n_left, n_right]."""
+    squares: Array = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2.0 * (left @ right.T)
+    return np.maximum(squares, 0.0, out=squares)
 
 
 def row_weights(settings: Settings, y: Array, *, training: Array) -> Array | None:

@@ -3,9 +3,8 @@
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from bench.families._arrays import ArrayEstimator
+from bench.families._estimator import sampled
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
 from bench.recipes import Encoded
@@ -22,17 +21,9 @@ class KnnEstimator(ArrayEstimator):
     """Remembers the training rows, or a seeded sample of them when there are many."""
 
     def _learn(self, values: Array, y: Array, deadline: Deadline) -> dict[str, Array]:
-        kept = self._sample(y, min(_MAX_ROWS, max(1_000, _MAX_CELLS // max(1, values.shape[1]))))
+        limit = min(_MAX_ROWS, max(1_000, _MAX_CELLS // max(1, values.shape[1])))
+        kept = sampled(y, limit, seed=self._settings.seed, classes=self._settings.kind != "regression")
         return {"values": values[kept], "y": y[kept]}
-
-    def _sample(self, y: Array, limit: int) -> Array:
-        """Choose rows to remember; of every class at least one."""
-        if len(y) <= limit:
-            return np.arange(len(y))
-        order = np.random.default_rng(self._settings.seed).permutation(len(y))
-        first = np.unique(y[order], return_index=True)[1] if self._settings.kind != "regression" else order[:0]
-        rest = np.setdiff1d(np.arange(len(y)), first)[: limit - len(first)]
-        return np.sort(order[np.concatenate([first, rest])])
 
     @cached_property
     def _model(self) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from bench.families._arrays import ArrayEstimator
-from bench.families._estimator import number, row_weights
+from bench.families._estimator import number, row_weights, softmax
 from bench.family import ALL_TASKS, DeadlineReached, Family
 from bench.metric import Array
 from bench.recipes import Encoded
@@ -78,9 +78,7 @@ class LinearEstimator(ArrayEstimator):
             return outputs[:, 0]
         if outputs.shape[1] == 1:
             outputs = np.column_stack([np.zeros(len(outputs)), outputs])
-        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        shares: Array = powers / powers.sum(axis=1, keepdims=True)
-        return shares
+        return softmax(outputs)
 
 
 FAMILY = Family(

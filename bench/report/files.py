@@ -61,7 +61,7 @@ class Row:
     test_low: float | None
     test_high: float | None
     fit_seconds: float | None
-    predict_seconds: float | None
+    predict_seconds_per_1000: float | None
     peak_memory_mb: float | None
     cv: Mapping[str, float | None]
     tests: Mapping[str, float | None]
@@ -244,7 +244,7 @@ def _row(entry: Document, metric: str) -> Row:
         test_low=read.number(entry.get("test_low")),
         test_high=read.number(entry.get("test_high")),
         fit_seconds=read.number(entry.get("fit_seconds")),
-        predict_seconds=read.number(entry.get("predict_seconds")),
+        predict_seconds_per_1000=read.number(entry.get("predict_seconds_per_1000")),
         peak_memory_mb=read.number(entry.get("peak_memory_mb")),
         cv={metric: cv_mean} | {key: value for key, value in cv.items() if key not in ("mean", "std", metric)},
         tests={metric: test} | {key: value for key, value in tests.items() if key not in ("low", "high", metric)},

@@ -109,7 +109,7 @@ def _board_row(row: Row) -> list[str]:
         test,
         f"{count_text(row.folds_ok)}/{count_text(row.folds_asked)}",
         seconds_text(row.fit_seconds),
-        seconds_text(row.predict_seconds),
+        seconds_text(row.predict_seconds_per_1000),
     ]
 
 
@@ -117,7 +117,15 @@ def _evaluation(run: RunFiles) -> list[str]:
     board = run.board
     parts = [f"{escape(best_sentence(run))} {' '.join(escape(comparison_sentence(one)) for one in comparisons(run))}"]
     if board.scored:
-        heads = ["#", "Model", f"{escape(board.metric)}, CV ({direction(run)})", "Test", "Folds", "Fit", "Predict"]
+        heads = [
+            "#",
+            "Model",
+            f"{escape(board.metric)}, CV ({direction(run)})",
+            "Test",
+            "Folds",
+            "Fit",
+            "Predict 1,000 rows",
+        ]
         parts.append(_table(heads, map(_board_row, board.scored[:_MOST_ROWS])))
     if len(board.scored) > _MOST_ROWS:
         parts.append(f"{plural(len(board.scored) - _MOST_ROWS, 'more row')} in `leaderboard.csv`.")
