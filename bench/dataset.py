@@ -19,8 +19,8 @@ from bench.cards import Card, find_card, list_cards, read_card, unknown_dataset
 from bench.errors import DataError, RequestError, nearest
 from bench.frames import FRAMES, from_frame
 from bench.identity import file_digest
-from bench.kinds import ASKED, USABLE, Column, Kind, infer_column
-from bench.readings import READABLE_SHARE, Reading
+from bench.kinds import ASKED, USABLE, Column, Kind
+from bench.readings import READABLE_SHARE
 from bench.schema import Schema
 from bench.secrets import redacted
 from bench.sources import read_source, scheme_of
@@ -32,7 +32,7 @@ from bench.sources.null import without_spelled
 from bench.sources.openml import SCHEME
 from bench.sources.openml import read as read_openml
 from bench.sources.openml_server import UnreachableError
-from bench.table import Normal, each, fingerprint, normalise, with_names
+from bench.table import normalise, with_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -314,15 +314,14 @@ def _dataset(
         asked = {column.name: column.kind for column in like.columns if column.why == ASKED}
         known = {column.name: column.reading for column in like.columns}
     normal = normalise(frame, asked=asked, known=known)
-    columns = tuple(each(lambda c: _infer(c, normal, asked.get(c.name)), normal.frame.get_columns()))
     if like is None:
-        _check_asked(normal.frame, columns, asked)
+        _check_asked(normal.frame, normal.columns, asked)
     return Dataset(
         name=name,
         source=redacted(raw.source),
         frame=normal.frame,
-        columns=columns,
-        fingerprint=fingerprint(normal.frame),
+        columns=normal.columns,
+        fingerprint=normal.fingerprint,
         target=card.target if card else None,
         task=card.task if card else None,
         positive_class=card.positive_class if card else None,
@@ -331,7 +330,7 @@ def _dataset(
         time=card.time if card else None,
         splits=raw.splits,
         dropped=tuple(drop) if like is None else like.dropped,
-        notes=(*raw.notes, *named, *asked_notes(columns, drop), *reading_notes(normal.readings)),
+        notes=(*raw.notes, *named, *asked_notes(normal.columns, drop), *reading_notes(normal.readings)),
     )
 
 
@@ -343,12 +342,6 @@ def _require_columns_of_flag(flag: str, asked: Iterable[str], names: Sequence[st
             raise RequestError(
                 f"{flag} must name a column, got {column!r}.{nearest(column, names)} The columns are: {shown}."
             )
-
-
-def _infer(series: pl.Series, normal: Normal, asked: Kind | None) -> Column:
-    reading = normal.readings.get(series.name, Reading())
-    declared = series.name in normal.declared
-    return infer_column(series, declared=declared, reading=reading.name, why=reading.why, asked=asked)
 
 
 def _check_asked(frame: pl.DataFrame, columns: Sequence[Column], asked: Mapping[str, Kind]) -> None:

@@ -184,7 +184,7 @@ def _kind_of_text(series: pl.Series, n_unique: int) -> tuple[Kind, str]:
 
 def _boolean_words(series: pl.Series) -> str:
     """Say which spellings of true and false fill a text column; empty when it holds anything else, or one side only."""
-    spelled = sorted(series.drop_nulls().unique())
+    spelled = sorted(series.unique().drop_nulls())
     words = {text.strip().casefold() for text in spelled}
     truth = to_booleans(pl.Series(sorted(words), dtype=pl.String))
     known = truth.null_count() == 0 and truth.any() and not truth.all()

@@ -13,7 +13,7 @@ import polars as pl
 
 from bench.errors import DataError
 from bench.identity import digest
-from bench.kinds import Kind, is_unsupported
+from bench.kinds import Column, Kind, infer_column, is_unsupported
 from bench.readings import EPOCHS, Reading, count_as_moments, find_reading, keep_text, read_as, read_known, read_wanted
 from bench.values import to_moments, to_numbers
 
@@ -79,16 +79,20 @@ def with_names(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Normal:
-    """A table of few types, and how it came to them.
+    """A table of few types, how it came to them, and what its columns are.
 
     Types: Int64, Float64, Boolean, String, Datetime("us") in UTC without a zone, and Null for columns without a value.
-    Columns that no model can use keep their type. ``declared`` names the columns that were stored as categories,
-    ``readings`` says how text was read, by column.
+    Columns that no model can use keep their type. ``readings`` says how text was read, by column.
+
+    ``fingerprint`` hashes names, types and values, in row order, to 16 hexadecimal digits. The bytes hashed are spelled
+    out below, so that the hash depends on neither the file format, nor the version of a library, nor the process, nor
+    the machine. Columns that no model can use count by name only.
     """
 
     frame: pl.DataFrame
-    declared: frozenset[str]
+    columns: tuple[Column, ...]
     readings: Mapping[str, Reading]
+    fingerprint: str
 
 
 def normalise(
@@ -99,11 +103,15 @@ def normalise(
     ``asked`` holds the kinds of columns that were asked for, ``known`` the readings of columns that were found before.
     """
     asked, known = asked or {}, known or {}
-    read = each(lambda c: _normalise_column(c, asked.get(c.name), known.get(c.name)), frame.get_columns())
+    done = each(lambda c: _take_in(c, asked.get(c.name), known.get(c.name)), frame.get_columns())
+    whole = hashlib.sha256(f"rows {len(frame)}".encode())
+    for one in done:
+        whole.update(one.digest)
     return Normal(
-        frame=pl.DataFrame([series for series, _ in read]),
-        declared=frozenset(c.name for c in frame.get_columns() if c.dtype in (pl.Categorical, pl.Enum)),
-        readings={series.name: reading for series, reading in read if reading is not None},
+        frame=pl.DataFrame([one.series for one in done]),
+        columns=tuple(one.column for one in done),
+        readings={one.column.name: one.reading for one in done if one.reading is not None},
+        fingerprint=whole.hexdigest()[:16],
     )
 
 
@@ -116,6 +124,25 @@ def each(work: Callable[[C], T], columns: Sequence[C]) -> list[T]:
         return [work(column) for column in columns]
     with ThreadPoolExecutor(threads) as pool:
         return [done for part in pool.map(lambda part: [work(c) for c in part], parts) for done in part]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Taken:
+    """A normalised column, how its text was read, what it is, and its hash."""
+
+    series: pl.Series
+    reading: Reading | None
+    column: Column
+    digest: bytes
+
+
+def _take_in(given: pl.Series, asked: Kind | None, known: str | None) -> _Taken:
+    """Do with a column, in one go, all that is done column by column: threads need not wait for each other between."""
+    series, reading = _normalise_column(given, asked, known)
+    read = reading or Reading()
+    declared = given.dtype in (pl.Categorical, pl.Enum)
+    column = infer_column(series, declared=declared, reading=read.name, why=read.why, asked=asked)
+    return _Taken(series=series, reading=reading, column=column, digest=_digest(series))
 
 
 def _normalise_column(series: pl.Series, asked: Kind | None, known: str | None) -> tuple[pl.Series, Reading | None]:
@@ -149,18 +176,6 @@ def _plain(series: pl.Series) -> pl.Series:
         whole = series.cast(pl.Int64, strict=False)
         return whole if whole.null_count() == series.null_count() else series.cast(pl.String)
     return to_numbers(series)
-
-
-def fingerprint(frame: pl.DataFrame) -> str:
-    """Hash names, types and values of a normalised table, in row order, to 16 hexadecimal digits.
-
-    The bytes hashed are spelled out here, so that the hash depends on neither the file format, nor the version of a
-    library, nor the process, nor the machine. Columns that no model can use count by name only.
-    """
-    whole = hashlib.sha256(f"rows {len(frame)}".encode())
-    for hashed in each(_digest, frame.get_columns()):
-        whole.update(hashed)
-    return whole.hexdigest()[:16]
 
 
 def _digest(series: pl.Series) -> bytes:

@@ -1,4 +1,4 @@
-"""What loading a csv costs beside polars.read_csv alone: reading, normalising, kinds and fingerprint.
+"""What loading a csv costs beside polars.read_csv alone: reading, and normalising with kinds and fingerprint.
 
     python tests/benchmarks/ingest.py [--rows 1000000] [--times 5]
 
@@ -20,10 +20,9 @@ import numpy as np
 import polars as pl
 
 from bench.dataset import load_dataset
-from bench.kinds import infer_column
 from bench.sources.base import ReadOptions
 from bench.sources.file import read_file
-from bench.table import each, fingerprint, normalise
+from bench.table import normalise
 
 LIMIT = 2.0
 T = TypeVar("T")
@@ -67,9 +66,7 @@ def once(path: Path, seconds: Times) -> None:
     """Time polars, the phases one by one, and all of them together."""
     timed(seconds, "polars", lambda: pl.read_csv(path))
     frame = timed(seconds, "read", lambda: read_file(str(path), ReadOptions(typed=True)))[0]
-    normal = timed(seconds, "normalise", lambda: normalise(frame))
-    timed(seconds, "kinds", lambda: each(infer_column, normal.frame.get_columns()))
-    timed(seconds, "fingerprint", lambda: fingerprint(normal.frame))
+    timed(seconds, "normalise", lambda: normalise(frame))
     timed(seconds, "all", lambda: load_dataset(path))
 
 
