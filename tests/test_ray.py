@@ -207,8 +207,9 @@ def test_baselines_do_not_wait_for_ray(another, make_small, families_at_large): 
 def test_the_first_baseline_is_run_here_though_ray_is_up(engine, problem):  # noqa: F811
     """So that there is something to report before a worker has imported anything."""
     families = (make_family("polite", order=0, baseline=True), make_family("gpu", order=1, baseline=True))
-    spaces = {family.name: make_space(family.name, searched=False) for family in families}
+    spaces = {family.name: make_space(family.name) for family in families}
     search, watcher = make_search_of(counted(2), families=families, n_folds=FOLDS, spaces=spaces, seed=next(_seeds))
+    assert engine._ray._settled.wait(60)
     engine.run(search, problem, threading.Event())
     family = {candidate.trial_id: candidate.family for candidate in watcher.opened_}
     here = {(family[f.trial_id], f.worker.endswith(f":{os.getpid()}")) for f in watcher.folded_}
