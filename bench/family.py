@@ -33,13 +33,17 @@ class DeadlineReached(Exception):  # noqa: N818 - an outcome, not an error
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """All that an estimator is built from. ``metric`` names what a fit may stop early on."""
+    """All that an estimator is built from. ``metric`` names what a fit may stop early on.
+
+    ``rounds`` is how many iterations a fit takes, for families that borrow them; None to find out.
+    """
 
     params: Params
     kind: TaskKind
     n_classes: int
     metric: str
     seed: int
+    rounds: int | None = None
 
 
 class Estimator(Protocol):
@@ -86,7 +90,8 @@ class Family:
     default fits of LightGBM for one output on the same rows, and ``cost_grows`` says that it grows with the classes of
     a multiclass task; both foretell what a family would take before its first fit. ``baseline`` families run before
     all others, in the driver, with their defaults. ``watches`` asks for a slice of the training
-    rows for early stopping. ``libraries`` names the distributions whose versions decide a fit, ``imports`` the modules
+    rows for early stopping; ``borrows`` says that the estimator tells the ``rounds`` it kept, and takes those of other
+    folds in their stead. ``libraries`` names the distributions whose versions decide a fit, ``imports`` the modules
     that are imported before the clock of a first fit starts. ``max_rows`` (of training rows) is where the family stops
     being affordable; beyond it, it is skipped with that reason. ``space`` is the file of a third party's search space,
     called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
@@ -105,6 +110,7 @@ class Family:
     cost_grows: bool = False
     baseline: bool = False
     watches: bool = False
+    borrows: bool = False
     uses_gpu: bool = False
     version: int = 1
     max_rows: int | None = None

@@ -3,7 +3,7 @@
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import numpy as np
 from bench.candidate import Candidate
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
-from bench.fold_data import fold_data, recipe_key
+from bench.fold_data import fold_data, recipe_key, training_rows
 from bench.identity import seed_for
 from bench.memo import Memo
 from bench.metric import Array, metrics_for
@@ -25,6 +25,8 @@ from bench.store import building, fold_folder, write_predictions, write_text
 from bench.trace import Recorder, Span, this_process
 
 CLASSES = "classes.txt"
+#: The first folds of a candidate find out by early stopping how many rounds it needs.
+LENDERS = 2
 _OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "bad_alloc", "bad allocation")
 Status = Literal["ok", "pruned", "timeout", "out_of_memory", "error", "skipped"]
 
@@ -36,6 +38,7 @@ class FoldResult:
     ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
     ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
+    ``rounds`` is how many iterations a fit that counts them kept.
     ``spans`` says when the worker did what.
     """
 
@@ -51,6 +54,7 @@ class FoldResult:
     peak_memory_mb: float = 0.0
     finished_at: float = 0.0
     worker: str = ""
+    rounds: int | None = None
     spans: tuple[Span, ...] = ()
 
     @classmethod
@@ -106,8 +110,21 @@ class _BadPrediction(Exception):  # noqa: N818 - becomes the reason of a failed 
     """What an estimator predicted cannot be scored."""
 
 
+def lent_rounds(folds: Iterable[FoldResult]) -> tuple[int, ...]:
+    """Rounds that a candidate's first folds kept, which its other folds may take over; empty while one is missing."""
+    kept = {result.fold: result.rounds for result in folds}
+    lent = [kept.get(fold) for fold in range(LENDERS)]
+    return tuple(rounds for rounds in lent if rounds) if all(lent) else ()
+
+
 def run_fold(
-    problem: Problem, candidate: Candidate, fold: int, *, allotment: Allotment, seconds: float | None
+    problem: Problem,
+    candidate: Candidate,
+    fold: int,
+    *,
+    allotment: Allotment,
+    seconds: float | None,
+    lent: tuple[int, ...] = (),
 ) -> FoldResult:
     """Fit and score one candidate on one fold and store what came of it; never raises for what a fit does.
 
@@ -117,14 +134,21 @@ def run_fold(
         fold: number of the fold.
         allotment: threads and device the fit is held to.
         seconds: how long the fit may take; None for no limit.
+        lent: what `lent_rounds` gives of the candidate's other folds.
     """
     recorder = Recorder()
-    result = _outcome(problem, candidate, fold, allotment, seconds, recorder)
+    result = _outcome(problem, candidate, fold, allotment, seconds, lent, recorder)
     return replace(result, worker=this_process(), spans=recorder.spans())
 
 
 def _outcome(
-    problem: Problem, candidate: Candidate, fold: int, allotment: Allotment, seconds: float | None, recorder: Recorder
+    problem: Problem,
+    candidate: Candidate,
+    fold: int,
+    allotment: Allotment,
+    seconds: float | None,
+    lent: tuple[int, ...],
+    recorder: Recorder,
 ) -> FoldResult:
     """Do what `run_fold` says, noting the steps with ``recorder``."""
     started = time.perf_counter()
@@ -136,7 +160,7 @@ def _outcome(
         warm_up(discover()[candidate.family])  # first: only libraries that are loaded can be held to their threads
         with warnings.catch_warnings(), limit_threads(allotment.cpus):
             warnings.simplefilter("ignore")  # fits of bad parameters warn by the thousand; the score tells
-            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, recorder)
+            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, lent, recorder)
     except DeadlineReached:
         limit = "its time" if seconds is None else f"{seconds:.1f} s"
         reason, busy = f"not fitted within {limit}", time.perf_counter() - started
@@ -182,19 +206,22 @@ def _fit_and_score(
     allotment: Allotment,
     deadline: Deadline,
     folder: Path,
+    lent: tuple[int, ...],
     recorder: Recorder,
 ) -> dict[str, Any]:
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
     recorder.begin("encode", "encode")
-    parts = _parts(problem, family, Features.of(candidate.params), fold, allotment.memo)
-    present, rows = parts.present, problem.splits.folds[fold]
+    rounds = _borrowed(problem, family, fold, lent)
+    parts = _parts(problem, candidate, fold, allotment.memo, watching=family.watches and rounds is None)
+    present, scored = parts.present, problem.splits.folds[fold].valid
     settings = Settings(
         params=without_switches(candidate.params),
         kind=task.kind if len(present) != 2 else "binary",
         n_classes=len(present),
         metric=task.metric.name,
         seed=seed_for(candidate.seed, "fold", fold),
+        rounds=rounds,
     )
     estimator = family.build(settings)
     recorder.begin("fit", "fit")
@@ -207,7 +234,7 @@ def _fit_and_score(
     predict_seconds = time.perf_counter() - begun
     test = _predict(estimator, parts.test, task.kind, present, len(task.classes))
     recorder.begin("score", "harness")
-    y, metrics = task.y[rows.valid], {metric.name: metric for metric in (*metrics_for(task.kind), task.metric)}
+    y, metrics = task.y[scored], {metric.name: metric for metric in (*metrics_for(task.kind), task.metric)}
     scores = {name: metric.score(y, valid, task.classes) for name, metric in metrics.items()}
     score = scores[task.metric.name]
     if not np.isfinite(score):
@@ -217,7 +244,24 @@ def _fit_and_score(
         write_predictions(temporary, valid=valid, test=test)
         estimator.save(temporary)
         write_text(temporary / CLASSES, " ".join(map(str, present)))
-    return {"score": score, "scores": scores, "fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
+    return {
+        "score": score,
+        "scores": scores,
+        "fit_seconds": fit_seconds,
+        "predict_seconds": predict_seconds,
+        "rounds": getattr(estimator, "rounds", None),
+    }
+
+
+def _borrowed(problem: Problem, family: Family, fold: int, lent: tuple[int, ...]) -> int | None:
+    """How many rounds a fold takes over from the first folds, so that it can learn from all of its training rows.
+
+    Their mean, where rows are exchangeable; None for a fold that has to find its own. Nothing of what a fold is scored
+    on decides its rounds but as one row among many that the other folds' slices were drawn from.
+    """
+    if not (family.borrows and lent and fold >= LENDERS and problem.splits.strategy == "stratified"):
+        return None
+    return max(1, round(float(np.mean(lent))))
 
 
 def _compress(y: Array, kind: str) -> tuple[Array, Array]:
@@ -242,15 +286,16 @@ class _Parts:
     test: Encoded
 
 
-def _parts(problem: Problem, family: Family, features: Features, fold: int, memo: Memo) -> _Parts:
+def _parts(problem: Problem, candidate: Candidate, fold: int, memo: Memo, *, watching: bool) -> _Parts:
     """Encode a fold and divide it; the same for all candidates that see it by the same recipe, and kept for them."""
-    key = f"{recipe_key(family.recipe, features)}/fold-{fold}/{family.watches}"
-    train = problem.splits.folds[fold].train
+    recipe, features, rows = discover()[candidate.family].recipe, Features.of(candidate.params), candidate.rows
+    key = f"{recipe_key(recipe, features, rows)}/fold-{fold}/{watching}"
 
     def make() -> _Parts:
-        data = fold_data(problem, family.recipe, fold, features)
+        data = fold_data(problem, recipe, fold, features, rows)
+        train = training_rows(problem, fold, rows)
         labels, present = _compress(problem.task.y[train], problem.task.kind)
-        fit_rows, stop_rows = _watched(problem, train, labels, fold) if family.watches else (train, train[:0])
+        fit_rows, stop_rows = _watched(problem, train, labels, fold) if watching else (train, train[:0])
         learn, watch = (data.train, labels), None
         if len(stop_rows):
             learn = data.train.rows(fit_rows), labels[fit_rows]
@@ -258,7 +303,9 @@ def _parts(problem: Problem, family: Family, features: Features, fold: int, memo
         learn = replace(learn[0], key=key), learn[1]
         return _Parts(learn=learn, watch=watch, present=present, valid=data.valid, test=data.test)
 
-    return memo.get(("parts", key), make, n_bytes=4 * len(train) * problem.task.features.width)
+    return memo.get(
+        ("parts", key), make, n_bytes=4 * len(problem.splits.folds[fold].train) * problem.task.features.width
+    )
 
 
 def _watched(problem: Problem, train: Array, labels: Array, fold: int) -> tuple[Array, Array]:

@@ -31,7 +31,9 @@ def loss_of(settings: Settings) -> Loss:
 
 
 def max_rounds(settings: Settings, n_rows: int, *, watching: bool, learning_rate: float) -> int:
-    """Limit the rounds of a fit; without rows to watch, take as many as usually do."""
+    """Limit the rounds of a fit; without rows to watch, take those that were lent, or as many as usually do."""
+    if settings.rounds is not None:
+        return settings.rounds
     asked = int(number(settings, "n_estimators", _MAX_ROUNDS))
     steps = 20 if watching else 8
     limit = math.ceil(steps / learning_rate) if n_rows < _SMALL or not watching else _MAX_ROUNDS

@@ -22,7 +22,7 @@ class LightgbmEstimator(FamilyEstimator):
     """Early stopping keeps the rounds up to the best one."""
 
     _booster: Any
-    _rounds: int | None = None  # all of them
+    rounds: int | None = None  # all of them
     _threads = 0  # all that the process may use
 
     def fit(
@@ -49,8 +49,8 @@ class LightgbmEstimator(FamilyEstimator):
             return None if valid is None else float(booster.eval_valid()[0][2])
 
         rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
-        best = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
-        self._booster, self._rounds = booster, best
+        self.rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
+        self._booster = booster
 
     def _binned(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None, params: dict[str, Any]) -> Any:
         """Bin the rows to learn from, and by the same bins those to watch."""
@@ -88,11 +88,11 @@ class LightgbmEstimator(FamilyEstimator):
         }
 
     def _raw(self, X: Encoded) -> Array:
-        raw: Array = np.asarray(self._booster.predict(X.values, num_iteration=self._rounds, num_threads=self._threads))
+        raw: Array = np.asarray(self._booster.predict(X.values, num_iteration=self.rounds, num_threads=self._threads))
         return raw
 
     def _write(self, folder: Path) -> None:
-        (folder / _MODEL_FILE).write_text(self._booster.model_to_string(num_iteration=self._rounds))
+        (folder / _MODEL_FILE).write_text(self._booster.model_to_string(num_iteration=self.rounds))
 
     def _read(self, folder: Path) -> None:
         import lightgbm
@@ -112,5 +112,6 @@ FAMILY = Family(
     cost_grows=True,
     order=100,
     watches=True,
-    version=2,
+    borrows=True,
+    version=3,
 )
