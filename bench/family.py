@@ -35,7 +35,7 @@ class DeadlineReached(Exception):  # noqa: N818 - an outcome, not an error
 class Settings:
     """All that an estimator is built from. ``metric`` names what a fit may stop early on.
 
-    ``rounds`` are how many to take where fits on other rows have told it, and there are none to watch; None to find out.
+    ``rounds`` are how many to take where fits on other rows have told it, and no rows are watched; None to find out.
     """
 
     params: Params

@@ -23,8 +23,8 @@ from bench.track import Tracker
 from bench.trial import TrialResult
 
 #: Seconds of a run by the clock that are left for tracking, and for what comes after it.
-_TRACKING_SECONDS = 4.0
-_END_SECONDS = 1.0
+_TRACKING_SECONDS = 2.5
+_END_SECONDS = 0.5
 #: Seconds of a stage that has more to do, at least: mostly it takes less than one.
 _LEAST_SECONDS = 1.5
 _IMPORTANCE_SECONDS = 15.0

@@ -204,6 +204,31 @@ def test_baselines_do_not_wait_for_ray(another, make_small, families_at_large): 
     assert [result.candidate.family for result in watcher.closed_] == ["polite"]
 
 
+def test_the_first_baseline_is_run_here_though_ray_is_up(engine, problem):  # noqa: F811
+    """So that there is something to report before a worker has imported anything."""
+    families = (make_family("polite", order=0, baseline=True), make_family("gpu", order=1, baseline=True))
+    spaces = {family.name: make_space(family.name) for family in families}
+    search, watcher = make_search_of(counted(2), families=families, n_folds=FOLDS, spaces=spaces, seed=next(_seeds))
+    assert engine._ray._settled.wait(60)
+    engine.run(search, problem, threading.Event())
+    family = {candidate.trial_id: candidate.family for candidate in watcher.opened_}
+    here = {(family[f.trial_id], f.worker.endswith(f":{os.getpid()}")) for f in watcher.folded_}
+    assert here == {("polite", True), ("gpu", False)}
+
+
+def test_results_tell_what_workers_did_and_when(engine, problem):  # noqa: F811
+    search, watcher = make_search(counted(2), "polite")
+    began = time.time()
+    engine.run(search, problem, threading.Event())
+    assert {fold.status for fold in watcher.folded_} == {"ok"}
+    for fold in watcher.folded_:
+        steps = [span.name for span in fold.spans]
+        assert steps[-5:] == ["encode", "fit", "predict", "score", "store"]
+        fit = fold.spans[-4]
+        assert began < fit.start < time.time()
+        assert abs(fit.seconds - fold.fit_seconds) < 0.1
+
+
 def test_threads_of_ray_are_held_to_one_and_the_environment_is_as_before(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)

@@ -118,5 +118,5 @@ FAMILY = Family(
     order=100,
     watches=True,
     borrows=True,
-    version=2,
+    version=3,
 )
