@@ -17,15 +17,16 @@ _PROPER = ("log_loss", "brier")
 #: Rows below which a temperature (of two classes, of more) or a threshold fits noise.
 _TEMPERATURE_ROWS = (3_000, 500)
 _THRESHOLD_ROWS = 500
-#: Rows that they are fitted on, at most.
-_MOST_ROWS = 50_000
+#: Rows that they are fitted on, at most; a threshold takes hundreds of scores.
+_MOST_TEMPERATURE_ROWS = 50_000
+_MOST_THRESHOLD_ROWS = 10_000
 #: Metrics of labels that a constant label makes best.
 _ONE_SIDED = ("precision", "recall")
-_RESAMPLES = 20
+_RESAMPLES = 10
 _EPSILON = 1e-12
 #: Thresholds for two classes; how much rarer classes are favoured, as powers of their shares, for more.
-_THRESHOLDS = np.linspace(0.04, 0.96, 47)
-_POWERS = np.linspace(-0.5, 1.5, 41)
+_THRESHOLDS = np.linspace(0.04, 0.96, 23)
+_POWERS = np.linspace(-0.5, 1.5, 21)
 
 
 def adjusted(
@@ -42,7 +43,8 @@ def adjusted(
     threshold = metric.needs == "labels" and metric.name not in _ONE_SIDED and len(rows) >= _THRESHOLD_ROWS
     if predictions.ndim < 3 or not (temperature or threshold):
         return combiner
-    rows = sample(rows, _MOST_ROWS, seed_for(0, "calibration"))
+    most = _MOST_TEMPERATURE_ROWS if temperature else _MOST_THRESHOLD_ROWS
+    rows = sample(rows, most, seed_for(0, "calibration"))
     told, y = combined(combiner, predictions, rows), y[rows]
     if temperature:
         return Adjusted(inner=combiner, sharpness=_sharpness(told, y), bias=(0.0,) * told.shape[1])

@@ -13,7 +13,9 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
     data: Annotated[str, typer.Argument(help="File, folder, pattern of files or address with the rows to predict.")],
     output: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .jsonl.")],
-    model: Annotated[str | None, typer.Option(help="Row of the board to predict with. [default: the first]")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Row of the board to predict with. [default: see decisions.json]")
+    ] = None,
     sep: options.Sep = None,
     encoding: options.Encoding = None,
     decimal: options.Decimal = None,

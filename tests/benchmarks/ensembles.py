@@ -1,12 +1,14 @@
 """Ensembles: how fast they are fitted, and which way of making them is best on rows that nobody has seen.
 
     python tests/benchmarks/ensembles.py speed [--members 100] [--rows 100000]
-    python tests/benchmarks/ensembles.py compare RUN [RUN ...]
+    python tests/benchmarks/ensembles.py compare RUN [RUN ...] [--metric f1]
 
 ``speed`` selects among made-up members and prints CPU seconds beside those of the plain way, which scores every member
 anew in each round. ``compare`` reads finished runs that sealed a test set and combines their candidates again in every
-way there is, from all of them and from the first half alone. It prints each way's cross-validated error and its error
-on the sealed rows relative to the best single model's, and which row would predict. What came out: ensembles.md.
+way there is, from all of them and from the first half alone, for the run's metric or another. It prints each way's
+cross-validated error and its error on the sealed rows relative to the best single model's, and which row would predict.
+It looks at the sealed rows of these runs again and again, and adds folders below their ``trials``. What came out:
+ensembles.md.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from bench.choice import best_single, choose
 from bench.ensemble import build_ensembles
 from bench.journal import read_past
 from bench.leaderboard import tested
-from bench.metric import METRICS, Array, Metric
+from bench.metric import METRICS, Array, Metric, get_metric
 from bench.problem import Problem
 from bench.resources import limit_threads
 from bench.selection import fit_greedy
@@ -73,6 +75,11 @@ def whole_results(folder: Path) -> list[tuple[TrialResult, float]]:
     return found
 
 
+def judged_by(metric: Metric, result: TrialResult) -> TrialResult:
+    """The same candidate, scored by another metric of its task."""
+    return replace(result, folds=tuple(replace(fold, score=fold.scores[metric.name]) for fold in result.folds))
+
+
 def sealed_error(problem: Problem, result: TrialResult) -> float:
     """Error of a row of the board on the sealed rows."""
     metric = problem.task.metric
@@ -106,14 +113,20 @@ def main() -> None:
     speedy = ways.add_parser("speed")
     speedy.add_argument("--members", type=int, default=100)
     speedy.add_argument("--rows", type=int, default=100_000)
-    ways.add_parser("compare").add_argument("runs", nargs="+", type=Path)
+    comparing = ways.add_parser("compare")
+    comparing.add_argument("runs", nargs="+", type=Path)
+    comparing.add_argument("--metric", help="judge by another metric than the run's")
     arguments = parser.parse_args()
     if arguments.what == "speed":
         with limit_threads(1):
             speed(arguments.members, arguments.rows)
         return
     for folder in arguments.runs:
-        problem, found = replace(problem_of(folder), folder=folder), whole_results(folder)
+        problem, found = problem_of(folder), whole_results(folder)
+        if arguments.metric:
+            metric = get_metric(arguments.metric)
+            problem = replace(problem, task=replace(problem.task, metric=metric))
+            found = [(judged_by(metric, result), ended) for result, ended in found]
         task = problem.task
         rows = sum(map(len, problem.scored_rows))
         print(f"{folder.name}: {task.metric.name}, {rows:,} scored rows, {len(problem.splits.folds)} folds")
