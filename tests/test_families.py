@@ -137,7 +137,7 @@ def test_early_stopping_predicts_with_the_rounds_up_to_the_best(name, kind):
     stopped = fitted(name, sample, **params)
     kept = {
         "catboost": lambda: stopped._model.tree_count_,
-        "lightgbm": lambda: stopped._booster.current_iteration(),
+        "lightgbm": lambda: stopped.rounds,
         "xgboost": lambda: stopped._booster.num_boosted_rounds(),
     }[name]()
     assert 1 <= kept < 50, "the check needs a fit that stops early"

@@ -66,7 +66,7 @@ class LightgbmEstimator(FamilyEstimator):
         if valid is None:
             return data, None
         weights = row_weights(self._settings, valid[1], training=y)
-        return data, data.create_valid(valid[0].values, label=valid[1], weight=weights).construct()
+        return data, data.create_valid(valid[0].values, label=valid[1], weight=weights, params=params).construct()
 
     @property
     def rounds(self) -> int:
