@@ -6,14 +6,15 @@ from typing import Any, Literal
 
 from bench.space import Params
 
-Origin = Literal["baseline", "default", "portfolio", "tuned", "ensemble"]
+Origin = Literal["baseline", "default", "portfolio", "tuned", "grown", "ensemble"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
     """What one trial fits. ``number`` counts the family's candidates from 0; ``trial_id`` hashes all that decides it.
 
-    ``patient`` candidates are not given up before their last fold.
+    ``patient`` candidates are not given up before their last fold. ``rows`` is how many of a fold's training rows are
+    learned from at most; None for all of them.
     """
 
     trial_id: str
@@ -23,6 +24,7 @@ class Candidate:
     number: int
     seed: int
     patient: bool = False
+    rows: int | None = None
     label: str | None = None
 
     @property

@@ -66,7 +66,7 @@ def prepare(family: str) -> None:
 
 def do(work: Work, problem: Problem, allotment: Allotment) -> FoldResult:
     """Carry out one piece of work in this process."""
-    return run_fold(problem, work.candidate, work.fold, allotment=allotment, seconds=work.seconds)
+    return run_fold(problem, work.candidate, work.fold, allotment=allotment, seconds=work.seconds, lent=work.lent)
 
 
 class LocalEngine:

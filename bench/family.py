@@ -35,7 +35,7 @@ class DeadlineReached(Exception):  # noqa: N818 - an outcome, not an error
 class Settings:
     """All that an estimator is built from. ``metric`` names what a fit may stop early on.
 
-    ``rounds`` are how many to take where fits on other rows have told it, and there are none to watch.
+    ``rounds`` is how many iterations a fit takes, for families that borrow them; None to find out.
     """
 
     params: Params
@@ -47,11 +47,7 @@ class Settings:
 
 
 class Estimator(Protocol):
-    """What is fitted on one fold. It never sees the rows that it is scored on.
-
-    One that goes by rounds tells in an attribute ``rounds`` how many it kept, after ``load`` too, and takes
-    ``Settings.rounds`` when these are given: `bench.refit` asks for the mean over the folds.
-    """
+    """What is fitted on one fold. It never sees the rows that it is scored on."""
 
     def fit(
         self,
@@ -94,7 +90,8 @@ class Family:
     default fits of LightGBM for one output on the same rows, and ``cost_grows`` says that it grows with the classes of
     a multiclass task; both foretell what a family would take before its first fit. ``baseline`` families run before
     all others, in the driver, with their defaults. ``watches`` asks for a slice of the training
-    rows for early stopping. ``libraries`` names the distributions whose versions decide a fit, ``imports`` the modules
+    rows for early stopping; ``borrows`` says that the estimator tells the ``rounds`` it kept, and takes those of other
+    folds in their stead. ``libraries`` names the distributions whose versions decide a fit, ``imports`` the modules
     that are imported before the clock of a first fit starts. ``max_rows`` (of training rows) is where the family stops
     being affordable; beyond it, it is skipped with that reason. ``space`` is the file of a third party's search space,
     called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
@@ -113,6 +110,7 @@ class Family:
     cost_grows: bool = False
     baseline: bool = False
     watches: bool = False
+    borrows: bool = False
     uses_gpu: bool = False
     version: int = 1
     max_rows: int | None = None

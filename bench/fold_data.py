@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.cap import sample_rows
 from bench.identity import seed_for
 from bench.metric import Array
 from bench.problem import Problem
@@ -34,23 +35,40 @@ class FoldData:
     test: Encoded
 
 
-def recipe_key(recipe: str, features: Features = _PLAIN) -> str:
-    """Name of a recipe with its version, and the features switched on, as part of paths and identities."""
-    return "-".join(filter(None, [recipe, str(recipe_version(recipe)), features.key]))
+def recipe_key(recipe: str, features: Features = _PLAIN, rows: int | None = None) -> str:
+    """Name of a recipe with its version, the features switched on and the rows it is fitted on at most (None: all).
+
+    It is part of paths and identities.
+    """
+    return "-".join(filter(None, [recipe, str(recipe_version(recipe)), features.key, f"{rows}-rows" if rows else ""]))
 
 
-def recipe_folder(run_folder: Path, recipe: str, fold: int, features: Features = _PLAIN) -> Path:
+def recipe_folder(
+    run_folder: Path, recipe: str, fold: int, features: Features = _PLAIN, rows: int | None = None
+) -> Path:
     """Where the recipe fitted for one fold lies."""
-    return run_folder / "recipes" / recipe_key(recipe, features) / f"fold-{fold}"
+    return run_folder / "recipes" / recipe_key(recipe, features, rows) / f"fold-{fold}"
 
 
-def fold_data(problem: Problem, recipe: str, fold: int, features: Features = _PLAIN) -> FoldData:
-    """Return one encoded fold, making it if no worker has yet."""
-    folder = problem.folder / "cache" / recipe_key(recipe, features) / f"fold-{fold}"
+def training_rows(problem: Problem, fold: int, most: int | None = None) -> Array:
+    """Number the rows that a fold is learned from: ``most`` of them, drawn alike for all candidates, or all."""
+    task, train = problem.task, problem.splits.folds[fold].train
+    if most is None or most >= len(train):
+        return train
+    groups = None if task.groups is None else task.groups[train]
+    time = None if task.time is None else task.time[train]
+    return train[sample_rows(task.kind, task.y[train], groups, time, most)]
+
+
+def fold_data(
+    problem: Problem, recipe: str, fold: int, features: Features = _PLAIN, rows: int | None = None
+) -> FoldData:
+    """Return one encoded fold, making it if no worker has yet; ``rows`` of its training rows at most."""
+    folder = problem.folder / "cache" / recipe_key(recipe, features, rows) / f"fold-{fold}"
     if not folder.is_dir():
         with _alone(folder):
             if not folder.is_dir():
-                _encode(problem, recipe, fold, features, folder)
+                _encode(problem, recipe, fold, features, rows, folder)
     layout = json.loads((folder / "layout.json").read_text())
     parts = {part: _read(folder / f"{part}.npy", layout) for part in PARTS}
     return FoldData(**parts)
@@ -65,17 +83,17 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _encode(problem: Problem, recipe_name: str, fold: int, features: Features, folder: Path) -> None:
+def _encode(problem: Problem, recipe_name: str, fold: int, features: Features, most: int | None, folder: Path) -> None:
     """Fit the recipe on the fold's training rows alone and write all three parts."""
-    rows, task = problem.splits.folds[fold], problem.task
+    task, train = problem.task, training_rows(problem, fold, most)
     seed = seed_for(problem.seed, "recipe", recipe_name, fold)
     recipe = make_recipe(recipe_name, task.schema, task.kind, seed, features)
-    encoded = recipe.fit_transform(task.features[rows.train], task.y[rows.train])
-    with building(recipe_folder(problem.folder, recipe_name, fold, features)) as temporary:
+    encoded = recipe.fit_transform(task.features[train], task.y[train])
+    with building(recipe_folder(problem.folder, recipe_name, fold, features, most)) as temporary:
         recipe.save(temporary)
     with building(folder) as temporary:  # last, since nobody looks for the recipe once this is there
         _write(temporary / "train.npy", encoded.values)
-        _write(temporary / "valid.npy", recipe.transform(task.features[rows.valid]).values)
+        _write(temporary / "valid.npy", recipe.transform(task.features[problem.splits.folds[fold].valid]).values)
         _write(temporary / "test.npy", recipe.transform(task.features[problem.splits.test]).values)
         layout = {
             "categorical": encoded.categorical,

@@ -1,5 +1,6 @@
 """Folds over development rows: dealt, chained forward in time, or as they came with the data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ Notes = tuple[str, ...]
 
 DEFAULT_FOLDS = 5
 LARGE_FOLDS, LARGE_ROWS = 3, 100_000
+#: Rows that a fold of a large table is scored on: more would tell scores apart no better, and be missed in training.
+SCORED_ROWS = 33_000
 #: Below this many development rows, folds are shuffled and dealt again: (rows, repeats), the smallest first.
 REPEATS = ((200, 3), (400, 2))
 #: The same for rows outside the most frequent class, of tables where more fits are still cheap.
@@ -64,17 +67,30 @@ def shuffled_folds(
     if repeats is None:
         repeats, told = _repeat_count(task, rows, count)
         notes += told
+    spread = _spread(task, rows, count) if asked is None else count
     folds: list[Fold] = []
     for repeat in range(repeats):
-        part = _parts(task, rows, count, seed, repeat)
+        part = _parts(task, rows, count, seed, repeat, spread)
         folds += [
             Fold(train=rows[part != number], valid=rows[part == number], repeat=repeat)
             for number in range(count)
             if (part == number).any()
         ]
-    unscored = np.ones(task.n_rows, dtype=bool)
-    unscored[np.concatenate([fold.valid for fold in folds])] = False
-    return tuple(folds), notes + _unscored_note(task, rows[unscored[rows]], count)
+    if spread > count:
+        scored = len(folds[0].valid)
+        notes += (f"each fold is scored on {scored:,} rows and learns from all others; --folds shares all rows out.",)
+    return tuple(folds), notes + _unscored_note(task, rows, folds, count)
+
+
+def _spread(task: Task, rows: Array, count: int) -> int:
+    """Over how many parts rows are dealt, of which ``count`` become folds: more of large tables.
+
+    Groups are dealt to folds alone. Two classes at least must reach into every part.
+    """
+    if task.groups is not None or len(rows) <= LARGE_ROWS:
+        return count
+    most = len(rows) if task.kind == "regression" else int(np.sort(np.bincount(task.y[rows]))[-2])
+    return max(count, min(len(rows) // SCORED_ROWS, most))
 
 
 def _repeat_count(task: Task, rows: Array, count: int) -> tuple[int, Notes]:
@@ -97,14 +113,19 @@ def _repeats_below(limits: tuple[tuple[int, int], ...], rows: int) -> int:
     return next((number for limit, number in limits if rows < limit), 1)
 
 
-def _unscored_note(task: Task, rows: Array, count: int) -> tuple[str, ...]:
+def _unscored_note(task: Task, rows: Array, folds: Sequence[Fold], count: int) -> tuple[str, ...]:
     """Name the classes whose rows are never scored."""
-    if not len(rows):
+    if task.kind == "regression":
         return ()
-    labels = [repr(task.label(int(code))) for code in np.unique(task.y[rows])]
+    scored = np.unique(np.concatenate([task.y[fold.valid] for fold in folds]))
+    lost = np.setdiff1d(np.unique(task.y[rows]), scored)
+    if not len(lost):
+        return ()
+    labels = [repr(task.label(int(code))) for code in lost]
     more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    unscored = int(np.isin(task.y[rows], lost).sum())
     return (
-        f"{len(rows)} rows stay in training and are never scored, as their class cannot be spread over {count} folds: "
+        f"{unscored} rows stay in training and are never scored, as their class cannot be spread over {count} folds: "
         f"{', '.join(labels[:5])}{more}.",
     )
 
@@ -145,15 +166,19 @@ def _fold_count(task: Task, rows: Array, asked: int | None) -> tuple[int, Notes]
     return most, (f"{most} folds instead of {wanted}, since there are only {reason}.",)
 
 
-def _parts(task: Task, rows: Array, count: int, seed: int, repeat: int) -> Array:
-    """Number of the fold in which each row is scored; -1 for rows that are only ever learned from."""
+def _parts(task: Task, rows: Array, count: int, seed: int, repeat: int, spread: int = 0) -> Array:
+    """Number of the fold in which each row is scored; -1 for rows that are only ever learned from.
+
+    Rows are dealt to ``spread`` parts, if that is more than ``count``.
+    """
+    spread = max(spread, count)
     rng = np.random.default_rng(seed_for(seed, "split", "folds", count, repeat))
     y = task.y[rows]
     part = np.full(len(rows), -1, dtype=np.int64)
     if task.groups is None:
         usable = np.ones(len(rows), dtype=bool) if task.kind == "regression" else np.bincount(y)[y] >= count
-        part[usable] = deal.deal_rows(deal.strata_of(task.kind, y[usable], count), count, rng)
-        return part
+        part[usable] = deal.deal_rows(deal.strata_of(task.kind, y[usable], spread), spread, rng)
+        return np.where(part < count, part, -1)
     groups = task.groups[rows]
     part = deal.deal_groups(deal.strata_of(task.kind, y, count), groups, np.full(count, 1 / count), rng)
     if task.kind != "regression":

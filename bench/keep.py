@@ -11,7 +11,7 @@ from bench.metric import Metric
 from bench.problem import Problem
 from bench.resources import Allotment
 from bench.store import PREDICTIONS, fold_folder
-from bench.trial import CLASSES, TrialResult, run_fold
+from bench.trial import CLASSES, TrialResult, lent_rounds, run_fold
 
 KEPT_A_FAMILY = 4
 
@@ -60,7 +60,9 @@ def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str
     lacking = [result for result in by_id.values() if not has_models(problem, result)]
     for result in lacking:
         for fold in range(result.asked):
-            again = run_fold(problem, result.candidate, fold, allotment=Allotment(), seconds=None)
+            again = run_fold(
+                problem, result.candidate, fold, allotment=Allotment(), seconds=None, lent=lent_rounds(result.folds)
+            )
             if again.status != "ok":
                 name = result.candidate.name
                 raise RunFailedError(f"{name} could not be fitted again on fold {fold}: {again.reason}.")

@@ -273,13 +273,14 @@ def write_predictor(
 
 def _copy_trial(problem: Problem, trial: TrialResult, target: Path) -> None:
     """Link a trial's fold models and their recipes into the new folder; predictions stay behind."""
-    name, features = get_family(trial.candidate.family).recipe, Features.of(trial.candidate.params)
+    candidate = trial.candidate
+    name, features = get_family(candidate.family).recipe, Features.of(candidate.params)
     for fold in range(trial.asked):
-        source = fold_folder(problem.folder, trial.candidate.trial_id, fold)
-        _link(source, fold_folder(target, trial.candidate.trial_id, fold), leave_out=PREDICTIONS)
-        recipe = recipe_folder(target, name, fold, features)
+        source = fold_folder(problem.folder, candidate.trial_id, fold)
+        _link(source, fold_folder(target, candidate.trial_id, fold), leave_out=PREDICTIONS)
+        recipe = recipe_folder(target, name, fold, features, candidate.rows)
         if not recipe.exists():
-            _link(recipe_folder(problem.folder, name, fold, features), recipe)
+            _link(recipe_folder(problem.folder, name, fold, features, candidate.rows), recipe)
 
 
 def _link(source: Path, target: Path, leave_out: str = "") -> None:
@@ -311,7 +312,11 @@ def _description(
             trial_id: {
                 "family": result.candidate.family,
                 "params": dict(result.candidate.params),
-                "recipe": recipe_key(get_family(result.candidate.family).recipe, Features.of(result.candidate.params)),
+                "recipe": recipe_key(
+                    get_family(result.candidate.family).recipe,
+                    Features.of(result.candidate.params),
+                    result.candidate.rows,
+                ),
                 "folds": result.asked,
             }
             for trial_id, result in trials.items()

@@ -24,8 +24,8 @@ _LATE = 2.0
 class FamilyRecord:
     """What a family's candidates reached: ``errors`` are mean errors (lower is better) of those with all folds.
 
-    ``fold_seconds`` is how long a worker was busy with each fold that went well, ``late_seconds`` what those that ran
-    out of time are taken to have needed.
+    ``fold_seconds`` is how long a worker was busy with each fold that went well, or would have been with all rows,
+    ``late_seconds`` what those that ran out of time are taken to have needed.
     """
 
     errors: list[float] = field(default_factory=list)
@@ -42,14 +42,14 @@ class FamilyRecord:
         known = self.fold_seconds + self.late_seconds
         return float(np.mean(known)) if known else None
 
-    def add(self, result: TrialResult, metric: Metric) -> None:
-        """Take in a closed candidate."""
+    def add(self, result: TrialResult, metric: Metric, *, share: float = 1.0) -> None:
+        """Take in a closed candidate that learned from a ``share`` of the rows."""
         self.tried += 1
         for fold in result.folds:
             if fold.status == "ok":
-                self.fold_seconds.append(fold.busy_seconds)
+                self.fold_seconds.append(fold.busy_seconds / share)
             elif fold.status == "timeout" and fold.busy_seconds > 0:
-                self.late_seconds.append(_LATE * fold.busy_seconds)
+                self.late_seconds.append(_LATE * fold.busy_seconds / share)
         self.failures = 0 if result.status in ("ok", "pruned") else self.failures + 1
         if result.status != "ok":
             return

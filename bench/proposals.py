@@ -1,5 +1,8 @@
-"""Which candidate is tried next: baselines, the default of every family, one tuned candidate a family, then whichever
-family promises the largest gain (see `bench.promise`), with parameters from its Optuna study.
+"""Which candidate is tried next: baselines, the default of every family, the first of its portfolio, one from its
+Optuna study, then whichever family promises the largest gain (see `bench.promise`), its portfolio before its study.
+
+Where rows are many, families begin on a sample of each fold's training rows; the best then grow, step by step, as long
+as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,27 +22,41 @@ from bench.trial import TrialResult
 #: A family whose candidates fail this often in a row is given up.
 MOST_FAILURES = 3
 _FRESH_TRIES = 10
+#: Up to so many training rows, all are learned from at once; more are taken in steps, each so many times the last.
+_ALL_ROWS = 100_000
+_FIRST_ROWS = 20_000
+_GROWTH = 5
+#: A family's second and third move are made before others have shown what they promise only if they are cheap.
+_LARGEST_SHARE = {"portfolio": 0.25, "tuned": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
     """A family that takes part, with the space that fits the task.
 
-    ``identify(params, seed)`` gives a trial's id; ``cost`` foretells a default fit's time, beside other members'.
+    ``identify(params, seed, rows)`` gives a trial's id; ``cost`` foretells a default fit's time, beside other members'.
     """
 
     family: Family
     space: Space
     study: FamilyStudy
-    identify: Callable[[Params, int], str]
+    identify: Callable[[Params, int, int | None], str]
     cost: float = 1.0
+
+
+def row_steps(rows: int) -> tuple[int, ...]:
+    """Numbers of training rows that candidates of a search by the clock learn from, in turn: ``rows`` at last."""
+    steps = [] if rows <= _ALL_ROWS else [_FIRST_ROWS]
+    while steps and steps[-1] * _GROWTH < rows:
+        steps.append(steps[-1] * _GROWTH)
+    return (*steps, rows)
 
 
 class Proposals:
     """Proposes candidates one at a time and learns from what came of them."""
 
-    def __init__(self, members: Sequence[Member], *, metric: Metric, seed: int) -> None:
-        """Begin with the opening moves: cheap and strong families first."""
+    def __init__(self, members: Sequence[Member], *, metric: Metric, seed: int, steps: Sequence[int] = (1,)) -> None:
+        """Begin with the opening moves: cheap and strong families first, on the first of `row_steps`."""
         ordered = sorted(members, key=lambda m: (not m.family.baseline, m.family.order, m.family.name))
         self._members = {m.family.name: m for m in ordered}
         self._records = {name: FamilyRecord() for name in self._members}
@@ -51,7 +68,18 @@ class Proposals:
         opening: list[tuple[str, Origin]] = [
             (m.family.name, "baseline" if m.family.baseline else "default") for m in ordered
         ]
-        self._opening = opening + [(m.family.name, "tuned") for m in ordered if m.space.parameters]
+        self._steps = tuple(steps)
+        tunable = [m for m in ordered if m.space.parameters and len(steps) == 1]
+        opening += [(m.family.name, "portfolio") for m in tunable if m.space.portfolio]
+        self._opening = opening + [(m.family.name, "tuned") for m in tunable]
+        self._step = dict.fromkeys(self._members, 0)
+        self._best: dict[str, Candidate] = {}
+        self._moves: dict[Origin, Callable[[str], Candidate | None]] = {
+            "baseline": self._first,
+            "default": self._first,
+            "portfolio": self._from_portfolio,
+            "tuned": self._from_study,
+        }
 
     @property
     def baseline_is_next(self) -> bool:
@@ -62,39 +90,65 @@ class Proposals:
         """What is known about a family."""
         return self._records[family]
 
-    def seconds_a_fold(self, family: str) -> float | None:
+    def has_timed(self, family: str) -> bool:
+        """Whether a fold of a family has been measured."""
+        return self._records[family].seconds_a_fold is not None
+
+    def seconds_a_fold(self, family: str, step: int | None = None) -> float | None:
         """What a fold of a family takes: as measured, else as its cost foretells from folds of others that went well.
 
-        None while neither is known. Baselines foretell nothing: they take no time to speak of.
+        Time is taken to grow with the rows of the family's ``step``, its own if none is named. None while neither is
+        known. Baselines foretell nothing: they take no time to speak of.
         """
+        share = self._steps[self._step[family] if step is None else step] / self._steps[-1]
         measured = self._records[family].seconds_a_fold
-        if measured is not None or self._members[family].family.baseline:
-            return measured
+        if measured is not None:
+            return share * measured
+        if self._members[family].family.baseline:
+            return None
         units = [
             float(np.mean(seconds)) / member.cost
             for name, member in self._members.items()
             if not member.family.baseline and (seconds := self._records[name].fold_seconds)
         ]
-        return self._members[family].cost * float(np.median(units)) if units else None
+        return share * self._members[family].cost * float(np.median(units)) if units else None
 
-    def propose(self, *, affordable: Callable[[str], bool], timed: bool) -> Candidate | None:
+    def propose(self, *, share: Callable[[str, int], float], timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
 
         Args:
-            affordable: says of a family whether a candidate of it still fits; asked for all but baselines.
+            share: says of a family which share of the time left a candidate of it takes, on the rows of a step; over 1
+                when it does not fit. Asked for all but baselines.
             timed: whether measured seconds may decide.
         """
         while self._opening:
             name, origin = self._opening.pop(0)
-            if (origin == "baseline" or (self._willing(name) and affordable(name))) and (
-                made := self._make(name, origin)
-            ) is not None:
+            if (
+                origin == "baseline"
+                or (self._willing(name) and share(name, self._step[name]) <= _LARGEST_SHARE.get(origin, 1.0))
+            ) and (made := self._moves[origin](name)) is not None:
                 return made
-        while names := [n for n in self._members if self._tunable(n) and self._willing(n) and affordable(n)]:
+
+        def affordable(name: str, more: int = 0) -> bool:
+            return share(name, self._step[name] + more) <= 1.0
+
+        growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, 1)]
+        if growing:
+            return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
+
+        def able(name: str) -> bool:
+            return self._tunable(name) and self._willing(name) and affordable(name)
+
+        while names := [n for n in self._members if able(n)]:
             name = max(names, key=lambda n: (expected_gain(self._records, n, timed=timed), -self._count[n]))
-            if (made := self._make(name, "tuned")) is not None:
+            if (made := self._from_portfolio(name) or self._from_study(name)) is not None:
                 return made
         return None
+
+    def _grow(self, name: str) -> Candidate:
+        """Make a family's best candidate again, on more rows."""
+        self._step[name] += 1
+        return self._candidate(self._members[name], self._best.pop(name).params, "grown")
 
     def _tunable(self, name: str) -> bool:
         """Whether a family has anything to search."""
@@ -105,15 +159,23 @@ class Proposals:
         record = self._records[name]
         return not record.exhausted and record.failures < MOST_FAILURES
 
-    def _make(self, name: str, origin: Origin) -> Candidate | None:
-        """Make a family's next candidate; None, and the family is exhausted, when nothing fresh is left to try."""
+    def _first(self, name: str) -> Candidate:
+        """Make a family's first candidate, from its defaults."""
         member = self._members[name]
-        if origin in ("baseline", "default"):
-            return self._candidate(member, dict(member.space.defaults), origin)
-        while self._portfolio[name] and not self._is_opening(name):
+        return self._candidate(member, dict(member.space.defaults), "baseline" if member.family.baseline else "default")
+
+    def _from_portfolio(self, name: str) -> Candidate | None:
+        """Make the next fresh candidate of a family's portfolio; None when there is none left."""
+        member = self._members[name]
+        while self._portfolio[name]:
             point = member.space.complete(self._portfolio[name].pop(0))
             if self._fresh(name, point):
                 return self._candidate(member, point, "portfolio")
+        return None
+
+    def _from_study(self, name: str) -> Candidate | None:
+        """Make a candidate that a family's study suggests; None, and the family is exhausted, when none is fresh."""
+        member = self._members[name]
         for _ in range(_FRESH_TRIES):
             suggestion = member.study.ask()
             if suggestion is None:
@@ -127,10 +189,6 @@ class Proposals:
         self._records[name].exhausted = True
         return None
 
-    def _is_opening(self, name: str) -> bool:
-        """Whether a family's first tuned candidate is still to come."""
-        return self._count[name] <= 1
-
     def _fresh(self, name: str, params: Params) -> bool:
         """Whether these parameters were not tried yet."""
         return digest(name, dict(params)) not in self._seen
@@ -140,14 +198,17 @@ class Proposals:
         name = member.family.name
         number = self._count[name]
         seed = seed_for(self._seed, "fit", name, number)
+        step = self._step[name]
+        rows = None if step + 1 == len(self._steps) else self._steps[step]
         candidate = Candidate(
-            trial_id=member.identify(params, seed),
+            trial_id=member.identify(params, seed, rows),
             family=name,
             params=params,
             origin=origin,
             number=number,
             seed=seed,
-            patient=number < 2,
+            patient=number < 2 or origin == "grown",
+            rows=rows,
         )
         self._note(candidate)
         return candidate
@@ -164,9 +225,10 @@ class Proposals:
         what decides the trial's identity, such as the version of a library, has changed since.
         """
         member = self._members.get(candidate.family)
-        if member is None or member.identify(candidate.params, candidate.seed) != candidate.trial_id:
+        if member is None or member.identify(candidate.params, candidate.seed, candidate.rows) != candidate.trial_id:
             return False
         self._note(candidate)
+        self._step[candidate.family] = max(self._step[candidate.family], self._step_of(candidate))
         move = (candidate.family, candidate.origin)
         if move in self._opening:
             self._opening.remove(move)
@@ -180,5 +242,15 @@ class Proposals:
         suggestion = self._suggestions.pop(candidate.trial_id, None)
         study = self._members[candidate.family].study
         study.tell(suggestion, candidate.params, result.status, result.scores, label=candidate.trial_id)
-        record.add(result, self._metric)
+        step = self._step_of(candidate)
+        record.add(result, self._metric, share=self._steps[step] / self._steps[-1])
+        whole = result.status == "ok" and candidate.origin != "baseline"
+        if whole and self._metric.error(result.mean) == min(record.errors):
+            self._best[candidate.family] = candidate
         return record.failures == MOST_FAILURES
+
+    def _step_of(self, candidate: Candidate) -> int:
+        """On which of the steps a candidate stands; one on rows that are no step of this session's, on the first."""
+        if candidate.rows is None:
+            return len(self._steps) - 1
+        return self._steps.index(candidate.rows) if candidate.rows in self._steps else 0

@@ -10,7 +10,7 @@ from bench.family import Family, select, space_of
 from bench.fold_data import recipe_key
 from bench.identity import digest, seed_for
 from bench.problem import Problem
-from bench.proposals import Member, Proposals
+from bench.proposals import Member, Proposals, row_steps
 from bench.recipes.features import conditions
 from bench.resources import Machine
 from bench.space import Params, Space
@@ -32,7 +32,9 @@ def _version(library: str) -> str:
         return ""
 
 
-def trial_identity(problem: Problem, family: Family, device: str, params: Params, seed: int) -> str:
+def trial_identity(
+    problem: Problem, family: Family, device: str, params: Params, seed: int, rows: int | None = None
+) -> str:
     """Hash all that decides what a trial's folds come out as."""
     libraries = {library: _version(library) for library in (*family.libraries, *_RECIPE_LIBRARIES)}
     return digest(
@@ -42,6 +44,7 @@ def trial_identity(problem: Problem, family: Family, device: str, params: Params
         family.version,
         dict(params),
         seed,
+        rows,
         {"threads": 1, "device": device},
         libraries,
     )
@@ -105,4 +108,10 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
             cost=family.cost * outputs,
         )
 
-    return Proposals([member(family) for family in families], metric=problem.task.metric, seed=spec.seed)
+    rows = max(len(fold.train) for fold in problem.splits.folds)
+    return Proposals(
+        [member(family) for family in families],
+        metric=problem.task.metric,
+        seed=spec.seed,
+        steps=row_steps(rows) if spec.trials is None else (rows,),
+    )

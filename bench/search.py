@@ -21,7 +21,7 @@ from bench.candidate import Candidate
 from bench.metric import Metric
 from bench.proposals import Proposals
 from bench.stats import probability_worse
-from bench.trial import FoldResult, Status, TrialResult
+from bench.trial import FoldResult, Status, TrialResult, lent_rounds
 
 #: What a baseline may take a fold once the search's time is over: even the shortest run has something to report. The
 #: first to be through may take what the whole command has left, since tables are large whose encoding alone takes long.
@@ -37,11 +37,15 @@ _LEEWAY = 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """One fit: a candidate on one fold, and how many seconds it may take (None: as many as it needs)."""
+    """One fit: a candidate on one fold, and how many seconds it may take (None: as many as it needs).
+
+    ``lent`` holds the rounds that its first folds kept.
+    """
 
     candidate: Candidate
     fold: int
     seconds: float | None
+    lent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,7 +177,7 @@ class Search:
         if seconds is not None and seconds < _LEAST_SECONDS:
             return None
         entry.handed.add(missing[0])
-        return Work(candidate=entry.candidate, fold=missing[0], seconds=seconds)
+        return Work(candidate=entry.candidate, fold=missing[0], seconds=seconds, lent=lent_rounds(entry.in_order))
 
     def _seconds_for(self, entry: _Open) -> float | None:
         """How long a fit may take: all that is left, or until a candidate's own cost is known a share of it."""
@@ -192,13 +196,15 @@ class Search:
         Never so little that one which takes as long as the family's others would be cut off.
         """
         share = _UNKNOWN_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
-        return max(share, _LEAST_SECONDS, _LEEWAY * (self._proposals.record(family).seconds_a_fold or 0.0))
+        usual = (self._proposals.seconds_a_fold(family) or 0.0) if self._proposals.has_timed(family) else 0.0
+        return max(share, _LEAST_SECONDS, _LEEWAY * usual)
 
     def _cost(self, entry: _Open) -> float | None:
         """Seconds a fold, from the candidate's own folds, else from its family's; None while neither is known."""
         if entry.results:
             return sum(result.busy_seconds for result in entry.results.values()) / len(entry.results)
-        return self._proposals.record(entry.candidate.family).seconds_a_fold
+        family = entry.candidate.family
+        return self._proposals.seconds_a_fold(family) if self._proposals.has_timed(family) else None
 
     def _too_slow(self, entry: _Open) -> str:
         """Say why a candidate cannot be finished before the search ends; empty when it can."""
@@ -215,18 +221,18 @@ class Search:
         ends = [begun, *(size for size in self._rungs if size > begun)]
         return cost * sum(math.ceil((end - start) / self._plan.slots) for start, end in pairwise(ends))
 
-    def _affordable(self, family: str) -> bool:
-        """Whether a family's candidate, at its measured or foretold cost, still ends before the search does.
+    def _share(self, family: str, step: int) -> float:
+        """Which share of the time left a candidate takes, at its family's measured or foretold cost on a step's rows.
 
-        A foretold cost leaves room for being wrong. While none is known: whether a first fold could be handed out.
+        A foretold cost leaves room for being wrong. While none is known, what fits is that a first fold is handed out.
         """
         if self._counted:
-            return True
-        left, cost = self._plan.search.left, self._proposals.seconds_a_fold(family)
+            return 0.0
+        left, cost = self._plan.search.left, self._proposals.seconds_a_fold(family, step)
         if cost is None:
-            return self._first_fold_seconds(family) > _LEAST_SECONDS
-        measured = self._proposals.record(family).seconds_a_fold is not None
-        return self._seconds_needed(cost, 0) < (left if measured else _UNKNOWN_SHARE * left)
+            return 0.0 if self._first_fold_seconds(family) > _LEAST_SECONDS else math.inf
+        allowed = left if self._proposals.has_timed(family) else _UNKNOWN_SHARE * left
+        return self._seconds_needed(cost, 0) / allowed if allowed > 0 else math.inf
 
     def _propose(self) -> bool:
         """Open one candidate, or in a counted run the next batch; False when there is none to open now."""
@@ -260,7 +266,7 @@ class Search:
 
     def _open_next(self) -> _Open | None:
         """Open the next proposal."""
-        candidate = self._proposals.propose(affordable=self._affordable, timed=not self._counted)
+        candidate = self._proposals.propose(share=self._share, timed=not self._counted)
         return None if candidate is None else self._start(candidate)
 
     def _start(self, candidate: Candidate) -> _Open:
@@ -304,7 +310,8 @@ class Search:
         elif not whole_rung:
             return
         elif len(entry.results) == self._n_folds:
-            self._close(entry, "ok", "")
+            rows = entry.candidate.rows
+            self._close(entry, "ok", f"learned from {rows:,} rows a fold" if rows else "")
         elif self._hopeless(entry):
             self._close(entry, "pruned", f"clearly worse than the best of its family on {len(entry.results)} folds")
         else:

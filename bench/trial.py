@@ -4,7 +4,7 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ import numpy as np
 from bench.candidate import Candidate
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
-from bench.fold_data import FoldData, fold_data
+from bench.fold_data import fold_data, training_rows
 from bench.identity import seed_for
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
@@ -24,6 +24,8 @@ from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
 
 CLASSES = "classes.txt"
+#: The first folds of a candidate find out by early stopping how many rounds it needs.
+LENDERS = 2
 _OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "bad_alloc", "bad allocation")
 Status = Literal["ok", "pruned", "timeout", "out_of_memory", "error", "skipped"]
 
@@ -35,6 +37,7 @@ class FoldResult:
     ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
     ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
+    ``rounds`` is how many iterations a fit that counts them kept.
     """
 
     trial_id: str
@@ -49,6 +52,7 @@ class FoldResult:
     peak_memory_mb: float = 0.0
     finished_at: float = 0.0
     worker: str = ""
+    rounds: int | None = None
 
     @classmethod
     def failed(
@@ -102,8 +106,21 @@ class _BadPrediction(Exception):  # noqa: N818 - becomes the reason of a failed 
     """What an estimator predicted cannot be scored."""
 
 
+def lent_rounds(folds: Iterable[FoldResult]) -> tuple[int, ...]:
+    """Rounds that a candidate's first folds kept, which its other folds may take over; empty while one is missing."""
+    kept = {result.fold: result.rounds for result in folds}
+    lent = [kept.get(fold) for fold in range(LENDERS)]
+    return tuple(rounds for rounds in lent if rounds) if all(lent) else ()
+
+
 def run_fold(
-    problem: Problem, candidate: Candidate, fold: int, *, allotment: Allotment, seconds: float | None
+    problem: Problem,
+    candidate: Candidate,
+    fold: int,
+    *,
+    allotment: Allotment,
+    seconds: float | None,
+    lent: tuple[int, ...] = (),
 ) -> FoldResult:
     """Fit and score one candidate on one fold and store what came of it; never raises for what a fit does.
 
@@ -113,6 +130,7 @@ def run_fold(
         fold: number of the fold.
         allotment: threads and device the fit is held to.
         seconds: how long the fit may take; None for no limit.
+        lent: what `lent_rounds` gives of the candidate's other folds.
     """
     started = time.perf_counter()
     _reset_peak_memory()
@@ -122,7 +140,7 @@ def run_fold(
         warm_up(discover()[candidate.family])  # first: only libraries that are loaded can be held to their threads
         with warnings.catch_warnings(), limit_threads(allotment.cpus):
             warnings.simplefilter("ignore")  # fits of bad parameters warn by the thousand; the score tells
-            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder)
+            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, lent)
     except DeadlineReached:
         limit = "its time" if seconds is None else f"{seconds:.1f} s"
         reason, busy = f"not fitted within {limit}", time.perf_counter() - started
@@ -163,22 +181,31 @@ def _reason(error: BaseException, folder: Path) -> str:
 
 
 def _fit_and_score(
-    problem: Problem, candidate: Candidate, fold: int, allotment: Allotment, deadline: Deadline, folder: Path
+    problem: Problem,
+    candidate: Candidate,
+    fold: int,
+    allotment: Allotment,
+    deadline: Deadline,
+    folder: Path,
+    lent: tuple[int, ...],
 ) -> dict[str, Any]:
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
-    data = fold_data(problem, family.recipe, fold, Features.of(candidate.params))
-    rows = problem.splits.folds[fold]
-    labels, present = _compress(task.y[rows.train], task.kind)
+    data = fold_data(problem, family.recipe, fold, Features.of(candidate.params), candidate.rows)
+    train, scored = training_rows(problem, fold, candidate.rows), problem.splits.folds[fold].valid
+    labels, present = _compress(task.y[train], task.kind)
     settings = Settings(
         params=without_switches(candidate.params),
         kind=task.kind if len(present) != 2 else "binary",
         n_classes=len(present),
         metric=task.metric.name,
         seed=seed_for(candidate.seed, "fold", fold),
+        rounds=_borrowed(problem, family, fold, lent),
     )
     estimator = family.build(settings)
-    learn, watch = _training_parts(problem, family, data, rows.train, labels, fold)
+    learn, watch = (data.train, labels), None
+    if family.watches and settings.rounds is None:
+        learn, watch = _training_parts(problem, data.train, train, labels, fold)
     begun = time.perf_counter()
     estimator.fit(*learn, valid=watch, allotment=allotment, deadline=deadline)
     fit_seconds = time.perf_counter() - begun
@@ -186,8 +213,8 @@ def _fit_and_score(
     valid = _predict(estimator, data.valid, task.kind, present, len(task.classes))
     predict_seconds = time.perf_counter() - begun
     test = _predict(estimator, data.test, task.kind, present, len(task.classes))
-    scores = {metric.name: metric.score(task.y[rows.valid], valid, task.classes) for metric in metrics_for(task.kind)}
-    score = task.metric.score(task.y[rows.valid], valid, task.classes)
+    scores = {metric.name: metric.score(task.y[scored], valid, task.classes) for metric in metrics_for(task.kind)}
+    score = task.metric.score(task.y[scored], valid, task.classes)
     if not np.isfinite(score):
         raise _BadPrediction(f"{task.metric.name} is {score} on the validation rows of fold {fold}")
     with building(folder) as temporary:
@@ -195,7 +222,24 @@ def _fit_and_score(
         estimator.save(temporary)
         write_text(temporary / CLASSES, " ".join(map(str, present)))
     scores[task.metric.name] = score
-    return {"score": score, "scores": scores, "fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
+    return {
+        "score": score,
+        "scores": scores,
+        "fit_seconds": fit_seconds,
+        "predict_seconds": predict_seconds,
+        "rounds": getattr(estimator, "rounds", None),
+    }
+
+
+def _borrowed(problem: Problem, family: Family, fold: int, lent: tuple[int, ...]) -> int | None:
+    """How many rounds a fold takes over from the first folds, so that it can learn from all of its training rows.
+
+    Their mean, where rows are exchangeable; None for a fold that has to find its own. Nothing of what a fold is scored
+    on decides its rounds but as one row among many that the other folds' slices were drawn from.
+    """
+    if not (family.borrows and lent and fold >= LENDERS and problem.splits.strategy == "stratified"):
+        return None
+    return max(1, round(float(np.mean(lent))))
 
 
 def _compress(y: Array, kind: str) -> tuple[Array, Array]:
@@ -207,11 +251,9 @@ def _compress(y: Array, kind: str) -> tuple[Array, Array]:
 
 
 def _training_parts(
-    problem: Problem, family: Family, data: FoldData, train: Array, labels: Array, fold: int
+    problem: Problem, learned: Encoded, train: Array, labels: Array, fold: int
 ) -> tuple[tuple[Encoded, Array], tuple[Encoded, Array] | None]:
-    """Split off the slice of training rows that early stopping watches, for families that ask for it."""
-    if not family.watches:
-        return (data.train, labels), None
+    """Split off the slice of training rows that early stopping watches."""
     task = problem.task
     fit_rows, stop_rows = holdout(
         task.kind,
@@ -223,8 +265,8 @@ def _training_parts(
         seed=seed_for(problem.seed, "holdout", fold),
     )
     if len(stop_rows) == 0:
-        return (data.train, labels), None
-    return (data.train.rows(fit_rows), labels[fit_rows]), (data.train.rows(stop_rows), labels[stop_rows])
+        return (learned, labels), None
+    return (learned.rows(fit_rows), labels[fit_rows]), (learned.rows(stop_rows), labels[stop_rows])
 
 
 def _predict(estimator: Estimator, X: Encoded, kind: str, present: Array, n_classes: int) -> Array:

@@ -54,7 +54,9 @@ def make_space(name: str, *, portfolio: Sequence[dict[str, float]] = (), searche
     )
 
 
-def make_proposals(families: Sequence[Family], *, spaces=None, sampler="tpe", metric=RMSE, seed=0, library="1.0"):
+def make_proposals(
+    families: Sequence[Family], *, spaces=None, sampler="tpe", metric=RMSE, seed=0, library="1.0", steps=(1,)
+):
     """Families that are not baselines search one number ``x``, unless ``spaces`` has another space for them."""
     folder = Path(tempfile.mkdtemp(prefix="bench-test-"))
     storage = open_storage(folder / "optuna.journal")
@@ -69,11 +71,11 @@ def make_proposals(families: Sequence[Family], *, spaces=None, sampler="tpe", me
             storage=storage,
         )
 
-        def identify(params, fit_seed, name=family.name):
-            return digest(name, dict(params), fit_seed, library)
+        def identify(params, fit_seed, rows, name=family.name):
+            return digest(name, dict(params), fit_seed, rows, library)
 
         members.append(Member(family=family, space=space, study=study, identify=identify))
-    proposals = Proposals(members, metric=metric, seed=seed)
+    proposals = Proposals(members, metric=metric, seed=seed, steps=steps)
     weakref.finalize(proposals, shutil.rmtree, folder, ignore_errors=True)
     return proposals
 

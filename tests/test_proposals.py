@@ -6,7 +6,7 @@ from search_fixture import FAMILIES, FOLDS, RMSE, fold_result, make_family, make
 from bench.candidate import Candidate
 from bench.identity import seed_for
 from bench.promise import FamilyRecord
-from bench.proposals import MOST_FAILURES
+from bench.proposals import MOST_FAILURES, row_steps
 from bench.space import Parameter, Space
 from bench.study import FamilyStudy, open_storage
 from bench.trial import TrialResult
@@ -17,10 +17,10 @@ def ended(candidate, score=1.0, *, status="ok", seconds=1.0, folds=FOLDS):
     return TrialResult(candidate=candidate, folds=results, asked=FOLDS, status=status)
 
 
-def take(proposals, n, *, learn=True, affordable=lambda name: True, **kwargs):
+def take(proposals, n, *, learn=True, share=lambda name, step: 0.0, **kwargs):
     """Take candidates, each told to have gone well before the next."""
     taken = []
-    while len(taken) < n and (candidate := proposals.propose(affordable=affordable, timed=False)) is not None:
+    while len(taken) < n and (candidate := proposals.propose(share=share, timed=False)) is not None:
         taken.append(candidate)
         if learn:
             proposals.learn(ended(candidate, **kwargs))
@@ -37,18 +37,29 @@ def test_baseline_is_next_until_all_baselines_are_proposed():
     seen = []
     for _ in range(3):
         seen.append(proposals.baseline_is_next)
-        proposals.propose(affordable=lambda name: True, timed=True)
+        proposals.propose(share=lambda name, step: 0.0, timed=True)
     assert seen == [True, True, False]
 
 
 def test_what_is_not_affordable_is_not_proposed_except_for_baselines():
-    taken = take(make_proposals(FAMILIES), 10, affordable=lambda name: name == "lines")
+    taken = take(make_proposals(FAMILIES), 10, share=lambda name, step: 2.0 - 2 * (name == "lines"))
     assert [c.family for c in taken[:3]] == ["naive", "lines", "lines"]
     assert {c.family for c in taken[1:]} == {"lines"}
 
 
+@pytest.mark.parametrize(("share", "second"), [(0.05, "portfolio"), (0.2, "portfolio"), (0.3, None)])
+def test_a_dear_family_waits_with_its_second_move_until_the_others_have_made_theirs(share, second):
+    families, points = [make_family("dear", order=1), make_family("cheap", order=2)], [{"x": 0.1}]
+    spaces = {name: make_space(name, portfolio=points) for name in ("dear", "cheap")}
+    taken = take(make_proposals(families, spaces=spaces), 6, share=lambda name, step: share * (name == "dear"))
+    moves = [(c.family, c.origin) for c in taken]
+    assert moves[:2] == [("dear", "default"), ("cheap", "default")]
+    assert moves[2] == (("dear", second) if second else ("cheap", "portfolio"))
+    assert (("dear", "tuned") in moves[:5]) == (share == 0.05)
+
+
 def test_nothing_affordable_means_nothing_to_propose():
-    assert [c.family for c in take(make_proposals(FAMILIES), 10, affordable=lambda name: False)] == ["naive"]
+    assert [c.family for c in take(make_proposals(FAMILIES), 10, share=lambda name, step: 2.0)] == ["naive"]
 
 
 def test_a_point_is_not_tried_twice_and_a_family_without_fresh_points_is_exhausted():
@@ -65,17 +76,17 @@ def test_portfolio_and_suggestions_are_completed_by_the_defaults():
     space = Space(family="trees", parameters=(x,), defaults={"x": 0.5, "rounds": 300}, portfolio=({"x": 0.1},))
     taken = take(make_proposals([make_family("trees")], spaces={"trees": space}), 4)
     assert all(c.params["rounds"] == 300 for c in taken)
-    assert [c.origin for c in taken] == ["default", "tuned", "portfolio", "tuned"]
+    assert [c.origin for c in taken] == ["default", "portfolio", "tuned", "tuned"]
 
 
 def test_a_family_is_given_up_after_failures_in_a_row():
     proposals = make_proposals([make_family("trees")])
     given_up = []
     for _ in range(MOST_FAILURES):
-        candidate = proposals.propose(affordable=lambda name: True, timed=False)
+        candidate = proposals.propose(share=lambda name, step: 0.0, timed=False)
         given_up.append(proposals.learn(ended(candidate, status="error", folds=0)))
     assert given_up == [False, False, True]
-    assert proposals.propose(affordable=lambda name: True, timed=False) is None
+    assert proposals.propose(share=lambda name, step: 0.0, timed=False) is None
     assert proposals.learn(ended(candidate, status="error", folds=0)) is False  # it is told once
 
 
@@ -116,7 +127,7 @@ def test_a_familys_study_is_told_what_came_of_each_candidate(tmp_path):
 
     proposals, proposed = make_proposals([make_family("trees")], seed=5), []
     for _ in range(12):
-        candidate = proposals.propose(affordable=lambda name: True, timed=False)
+        candidate = proposals.propose(share=lambda name, step: 0.0, timed=False)
         proposals.learn(ended(candidate, score(candidate.params["x"])))
         proposed.append(candidate.params["x"])
     study = FamilyStudy(
@@ -204,3 +215,68 @@ def test_failures_are_counted_in_a_row():
 def test_spaces_without_parameters_are_not_tuned():
     spaces = {"trees": make_space("trees", searched=False)}
     assert [c.origin for c in take(make_proposals([make_family("trees")], spaces=spaces), 5)] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "steps"),
+    [
+        (100_000, (100_000,)),
+        (100_001, (20_000, 100_000, 100_001)),
+        (400_000, (20_000, 100_000, 400_000)),
+        (600_000, (20_000, 100_000, 500_000, 600_000)),
+    ],
+)
+def test_many_rows_are_taken_in_steps(rows, steps):
+    assert row_steps(rows) == steps
+
+
+STEPS = (20_000, 100_000, 400_000)
+REACHED = {"naive": 9.0, "trees": 3.0, "boost": 1.0, "lines": 2.0}
+
+
+def grow(proposals, n, **asked):
+    """Take candidates of families that differ in what they reach, and gain by rows."""
+    taken = []
+    for _ in range(n):
+        if (candidate := proposals.propose(timed=True, **asked)) is None:
+            break
+        taken.append(candidate)
+        score = REACHED[candidate.family] * (1 if candidate.rows is None else 1 + 1e3 / candidate.rows)
+        proposals.learn(ended(candidate, score, seconds=(candidate.rows or STEPS[-1]) / STEPS[-1]))
+    return taken
+
+
+def test_the_best_family_grows_first_and_with_the_parameters_of_its_best():
+    taken = grow(make_proposals(FAMILIES, steps=STEPS), 10, share=lambda name, step: 0.0)
+    shown = [(c.family, c.origin, c.rows) for c in taken]
+    assert shown[:4] == [
+        ("naive", "baseline", 20_000),
+        *((name, "default", 20_000) for name in ("trees", "boost", "lines")),
+    ]
+    assert shown[4:] == [(name, "grown", rows) for name in ("boost", "lines", "trees") for rows in (100_000, None)]
+    assert all(c.params == {"x": 0.5} and c.patient for c in taken[4:])
+    assert len({c.trial_id for c in taken}) == len(taken)
+
+
+def test_families_grow_as_far_as_the_time_allows_and_are_tuned_there():
+    taken = grow(make_proposals(FAMILIES, steps=STEPS), 14, share=lambda name, step: step)
+    assert {c.rows for c in taken} == {20_000, 100_000}
+    assert {(c.origin, c.rows) for c in taken[7:]} == {("tuned", 100_000)}
+
+
+def test_time_is_taken_to_grow_with_rows():
+    proposals = make_proposals(FAMILIES, steps=STEPS)
+    grow(proposals, 2, share=lambda name, step: 0.0)
+    assert [proposals.seconds_a_fold("trees", step) for step in range(3)] == pytest.approx([0.05, 0.25, 1.0])
+    assert proposals.seconds_a_fold("boost", 1) == pytest.approx(0.25)  # foretold: no fold of it was measured yet
+
+
+def test_growth_goes_on_where_an_earlier_session_left_it():
+    asked = {"share": lambda name, step: 0.0}
+    whole = grow(make_proposals(FAMILIES, steps=STEPS), 10, **asked)
+    proposals = make_proposals(FAMILIES, steps=STEPS)
+    for candidate in whole[:6]:
+        assert proposals.take_up(candidate)
+        score = REACHED[candidate.family] * (1 if candidate.rows is None else 1 + 1e3 / candidate.rows)
+        proposals.learn(ended(candidate, score))
+    assert [(c.family, c.rows) for c in grow(proposals, 4, **asked)] == [(c.family, c.rows) for c in whole[6:]]

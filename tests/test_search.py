@@ -1,6 +1,7 @@
 """The brain: what is fitted next, what goes on, what is given up; by count and by the clock."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,11 +77,11 @@ def test_opening_moves_are_baselines_then_defaults_then_one_tuned_each():
     assert watcher.opened_[8].family == "boost"  # the best by far
 
 
-def test_portfolio_comes_after_the_first_tuned_and_before_the_rest():
+def test_the_first_of_the_portfolio_opens_and_the_rest_comes_before_more_suggestions():
     portfolio = {"trees": make_space("trees", portfolio=[{"x": 0.25}, {"x": 0.5}, {"x": 0.75}])}
     search, watcher = make_search(counted(6), families=ONE, spaces=portfolio)
     drive(search, scored)
-    assert [c.origin for c in watcher.opened_] == ["default", "tuned", "portfolio", "portfolio", "tuned", "tuned"]
+    assert [c.origin for c in watcher.opened_] == ["default", "portfolio", "tuned", "portfolio", "tuned", "tuned"]
     assert [c.params["x"] for c in watcher.opened_ if c.origin == "portfolio"] == [0.25, 0.75]  # 0.5 is the default
 
 
@@ -597,3 +598,12 @@ def test_candidates_of_a_family_that_takes_part_no_more_are_not_taken_up():
     search, _ = make_search(timed(clock, 30.0), past=past, families=FAMILIES[:2])
     drive_timed(search, clock, one_second)
     assert {r.candidate.family for r in search.results()} == {"naive", "trees"}
+
+
+def test_later_folds_are_handed_what_the_first_two_lent():
+    search, _ = make_search(counted(1), families=ONE)
+    for rounds in (10, 20):
+        work = search.next()
+        assert work.lent == ()
+        search.tell(replace(scored(work.candidate, work.fold), rounds=rounds))
+    assert search.next().lent == (10, 20)

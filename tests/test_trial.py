@@ -17,13 +17,14 @@ from spies import Spy, candidate, family, register, watch
 from threadpoolctl import threadpool_limits
 
 from bench.errors import BenchError, SkipError
-from bench.family import DeadlineReached, discover, space_of
+from bench.family import DeadlineReached, Settings, discover, space_of
 from bench.metric import METRICS
 from bench.resources import Allotment
 from bench.split import Fold, Splits
 from bench.store import fold_folder, read_predictions
-from bench.trial import FoldResult, read_classes, run_fold, spread
+from bench.trial import FoldResult, lent_rounds, read_classes, run_fold, spread
 
+SETTINGS = Settings(params={}, kind="regression", n_classes=0, metric="rmse", seed=0)
 KINDS = ("binary", "multiclass", "regression")
 ONE = Allotment()
 
@@ -439,3 +440,72 @@ def test_validation_labels_do_not_reach_what_is_predicted_for_them(make_small, n
     assert results[0].score != results[1].score
     for one, two in zip(stored(problem, name, 1), stored(other, name, 1), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+class TestBorrowedRounds:
+    """Folds after the first two may take over the rounds that those kept."""
+
+    BOOSTERS = ("lightgbm", "xgboost", "catboost")
+
+    @pytest.mark.parametrize("name", BOOSTERS)
+    def test_a_fold_with_lent_rounds_takes_their_mean_and_watches_nothing(self, make_small, name):
+        problem = make_small("binary")
+        made = candidate(name, **defaults(name))
+        first = [run_fold(problem, made, fold, allotment=ONE, seconds=None) for fold in range(2)]
+        assert all(result.status == "ok" and result.rounds for result in first)
+        lent = lent_rounds(first)
+        last = run_fold(problem, made, 2, allotment=ONE, seconds=None, lent=(10, 21))
+        assert lent == tuple(result.rounds for result in first)
+        assert (last.status, last.rounds) == ("ok", 16)
+
+    def test_they_are_used_by_families_that_borrow_alone(self, make_small):
+        problem = make_small("binary")
+        for name in ("linear", "random_forest", "mlp"):
+            assert not discover()[name].borrows
+        with_lent = run_fold(
+            problem, candidate("linear", **defaults("linear")), 2, allotment=ONE, seconds=None, lent=(3, 3)
+        )
+        without = run_fold(problem, candidate("linear", **defaults("linear")), 2, allotment=ONE, seconds=None)
+        assert with_lent.score == without.score
+
+    def test_rows_that_are_not_exchangeable_lend_nothing(self, make_small):
+        problem = make_small("binary")
+        problem = replace(problem, splits=replace(problem.splits, strategy="time"))
+        result = run_fold(
+            problem, candidate("lightgbm", **defaults("lightgbm")), 2, allotment=ONE, seconds=None, lent=(1, 1)
+        )
+        assert result.rounds > 1
+
+    @pytest.mark.parametrize("kept", [{0: 5}, {1: 5}, {0: 5, 1: None}, {0: None, 1: 7}, {2: 4, 3: 4}, {}])
+    def test_nothing_is_lent_until_both_lenders_are_through(self, kept):
+        results = [replace(FoldResult.failed("t", fold, "ok", ""), rounds=rounds) for fold, rounds in kept.items()]
+        assert lent_rounds(results) == ()
+
+    @pytest.mark.parametrize("name", BOOSTERS)
+    def test_all_training_rows_are_learned_from(self, make_small, name, monkeypatch):
+        seen = []
+        original = type(discover()[name].build(SETTINGS)).fit
+
+        def fit(self, X, y, **rest):
+            seen.append((len(y), rest["valid"] is None))
+            return original(self, X, y, **rest)
+
+        monkeypatch.setattr(type(discover()[name].build(SETTINGS)), "fit", fit)
+        problem = make_small("regression")
+        run_fold(problem, candidate(name, **defaults(name)), 2, allotment=ONE, seconds=None)
+        run_fold(problem, candidate(name, **defaults(name)), 2, allotment=ONE, seconds=None, lent=(4, 4))
+        rows = len(problem.splits.folds[2].train)
+        assert seen[0][0] < rows
+        assert seen == [(seen[0][0], False), (rows, True)]
+
+
+def test_a_candidate_of_fewer_rows_learns_from_a_sample_of_every_class(make_small, monkeypatch):
+    watched = watch(monkeypatch)
+    problem = make_small("multiclass")
+    made = replace(candidate("spy"), rows=20)
+    result = run_fold(problem, made, 0, allotment=ONE, seconds=None)
+    whole = problem.task.y[problem.splits.folds[0].train]
+    (spy,) = watched
+    assert result.status == "ok"
+    assert 18 <= len(spy.y) == len(spy.X.values) <= 22 < len(whole)
+    assert set(spy.y.tolist()) == set(whole.tolist())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from bench.audit.finding import Finding
 from bench.audit.view import SAMPLE_ROWS, View, plural
@@ -110,14 +111,15 @@ def near_duplicates(view: View) -> Iterator[Finding]:
 
 def _rounded(learned: pl.DataFrame, asked: pl.DataFrame) -> tuple[Array, Array]:
     """Number the values of every column alike in both tables [n_rows, n_columns], numbers after rounding."""
-    columns = []
-    for name in learned.columns:
-        both = pl.concat([learned[name], asked[name]])
-        if both.dtype.is_float():
-            step = _ROUNDING * float(both.std() or 0.0)  # type: ignore[arg-type]
-            both = (both / step).round() if 0 < step < float("inf") else both
-        columns.append(both.rank("dense").fill_null(0).to_numpy().astype(np.int32))
-    codes = np.stack(columns, axis=1)
+    both = pl.concat([learned, asked])
+    spreads = both.select(cs.float().std()).row(0, named=True)
+    steps = {name: _ROUNDING * (spread or 0.0) for name, spread in spreads.items()}
+    values = {
+        name: (pl.col(name) / steps[name]).round() if 0 < steps.get(name, 0.0) < float("inf") else pl.col(name)
+        for name in both.columns
+    }
+    ranks = both.select(value.rank("dense").fill_null(0).cast(pl.Int32).alias(name) for name, value in values.items())
+    codes = ranks.to_numpy()
     return codes[: len(learned)], codes[len(learned) :]
 
 

@@ -28,7 +28,7 @@ def loss_of(settings: Settings) -> Loss:
 
 
 def max_rounds(settings: Settings, n_rows: int, *, watching: bool, learning_rate: float) -> int:
-    """Limit the rounds of a fit; without rows to watch, take as many as are asked for, or as usually do."""
+    """Limit the rounds of a fit; without rows to watch, take those that were lent, or as many as usually do."""
     if settings.rounds is not None:
         return settings.rounds
     asked = int(number(settings, "n_estimators", _MAX_ROUNDS))

@@ -85,6 +85,7 @@ class FamilyEstimator:
             "n_classes": settings.n_classes,
             "metric": settings.metric,
             "seed": settings.seed,
+            "rounds": settings.rounds,
         }
         (folder / _SETTINGS_FILE).write_text(json.dumps(content, indent=1, sort_keys=True))
         self._write(folder)

@@ -71,11 +71,7 @@ class CatboostEstimator(FamilyEstimator):
         )
         if watcher.late:
             raise DeadlineReached
-
-    @property
-    def rounds(self) -> int:
-        """Rounds that were kept."""
-        return int(self._model.tree_count_)
+        self.rounds = self._model.tree_count_
 
     def _library_params(self, n_rows: int, *, watching: bool, allotment: Allotment) -> dict[str, Any]:
         """Settings in the library's words."""
@@ -141,5 +137,7 @@ FAMILY = Family(
     cost_grows=True,
     order=110,
     watches=True,
+    borrows=True,
+    version=2,
     uses_gpu=True,
 )

@@ -53,13 +53,8 @@ class LightgbmEstimator(FamilyEstimator):
             return None if valid is None else float(booster.eval_valid()[0][2])
 
         rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
-        kept = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
-        self._booster = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=kept))
-
-    @property
-    def rounds(self) -> int:
-        """Rounds that were kept."""
-        return int(self._booster.current_iteration())
+        self.rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
+        self._booster = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=self.rounds))
 
     def _library_params(self, threads: int) -> dict[str, Any]:
         """Settings in the library's words."""
@@ -102,4 +97,6 @@ FAMILY = Family(
     cost_grows=True,
     order=100,
     watches=True,
+    borrows=True,
+    version=2,
 )

@@ -55,15 +55,10 @@ class XgboostEstimator(FamilyEstimator):
             return float(booster.eval_set([(watch, "valid")], round_number).rpartition(":")[2])
 
         rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
-        kept = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
-        self._booster = booster[:kept]
+        self.rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
+        self._booster = booster[: self.rounds]
         # A model is predicted with where it is loaded, mostly without a GPU: the same arithmetic everywhere.
         self._booster.set_param({"device": "cpu"})
-
-    @property
-    def rounds(self) -> int:
-        """Rounds that were kept."""
-        return int(self._booster.num_boosted_rounds())
 
     def _library_params(self, allotment: Allotment) -> dict[str, Any]:
         """Settings in the library's words."""
@@ -126,5 +121,7 @@ FAMILY = Family(
     cost_grows=True,
     order=120,
     watches=True,
+    borrows=True,
+    version=2,
     uses_gpu=True,
 )

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from bench.dataset import Kind, Schema
-from bench.identity import seed_for
 from bench.metric import Array
 from bench.recipes.categories import CategoryColumn
 from bench.recipes.dates import CyclicColumn, DateColumn
@@ -61,17 +60,14 @@ def _readers_of(kind: Kind, features: Features) -> list[type[_Reader]]:
 
 def _worth_keeping(numeric: Array) -> Array:
     """Find columns that vary, or whose gaps tell what no column before them tells."""
+    missing = np.isnan(numeric)
+    kept = numeric.min(axis=0, where=~missing, initial=np.inf) < numeric.max(axis=0, where=~missing, initial=-np.inf)
     gaps: set[bytes] = set()
-    kept = []
-    for index, values in enumerate(numeric.T):
-        missing = np.isnan(values)
-        known = values[~missing]
-        pattern = np.packbits(missing).tobytes()
-        new_gap = missing.any() and pattern not in gaps
-        if known.size and (known.min() < known.max() or new_gap):
-            kept.append(index)
-            gaps.add(pattern)
-    return np.array(kept, dtype=np.int64)
+    for index in np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)):
+        pattern = np.packbits(missing[:, index]).tobytes()
+        kept[index] |= pattern not in gaps
+        gaps.add(pattern)
+    return np.flatnonzero(kept)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +82,7 @@ class Columns:
     def fit(cls, schema: Schema, frame: pl.DataFrame, seed: int, features: Features) -> "tuple[Columns, Table]":
         """Learn from training rows, and read them. Columns that are constant or empty in them are left out."""
         readers = tuple(
-            reader.fit(frame[column.name], seed_for(seed, "column", column.name))
+            reader.fit(frame[column.name], seed)
             for column in schema.columns
             if column.kind != "categorical"
             for reader in _readers_of(column.kind, features)

@@ -8,6 +8,8 @@ import numpy as np
 from bench.metric import Array
 from bench.recipes.feature import Feature
 
+_MARKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_BLOCK_CELLS = 2_000_000
 _MIN_QUANTILES, _MAX_QUANTILES, _ROWS_A_QUANTILE = 10, 1000, 10
 
 
@@ -29,15 +31,18 @@ class Scaling:
         The spread is the distance of the quartiles, or half the range where they coincide: the recipe of RealMLP
         (Holzmüller et al., 2024, "Better by Default").
         """
-        center, spread = np.zeros(numeric.shape[1]), np.zeros(numeric.shape[1])
+        missing = np.isnan(numeric)
+        gappy = missing.any(axis=0)
+        marks = np.empty((len(_MARKS), numeric.shape[1]))
+        whole = np.flatnonzero(~gappy)
+        for some in np.array_split(whole, 1 + numeric.size // _BLOCK_CELLS):
+            marks[:, some] = np.quantile(numeric[:, some], _MARKS, axis=0)
         gaps: dict[bytes, int] = {}
-        for index, values in enumerate(numeric.T):
-            missing = np.isnan(values)
-            known = np.sort(values[~missing])
-            low, center[index], high = np.quantile(known, (0.25, 0.5, 0.75))
-            spread[index] = high - low if high > low else (known[-1] - known[0]) / 2
-            if missing.any():
-                gaps.setdefault(np.packbits(missing).tobytes(), index)
+        for index in np.flatnonzero(gappy):
+            gaps.setdefault(np.packbits(missing[:, index]).tobytes(), int(index))
+            marks[:, index] = np.quantile(numeric[~missing[:, index], index], _MARKS)
+        least, low, center, high, most = marks
+        spread = np.where(high > low, high - low, (most - least) / 2)
         return cls(center=center, spread=spread, gaps=np.array(list(gaps.values()), dtype=np.int64))
 
     @property

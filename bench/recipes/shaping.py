@@ -20,11 +20,9 @@ def _has_a_shape(known: Array, center: float, spread: float) -> bool:
     return more_than_two(known)
 
 
-def _asks(numeric: Array, scaling: Scaling, position: int, wanted: Wanted) -> bool:
-    """Ask about one of the varying columns."""
-    column = scaling.varying[position]
-    values = numeric[:, column]
-    return wanted(values[~np.isnan(values)], scaling.center[column], scaling.spread[column])
+def _known(values: Array) -> Array:
+    """Those that are not missing."""
+    return values[~np.isnan(values)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +36,13 @@ class Shaping:
     def fit(cls, numeric: Array, scaling: Scaling, numbers: str, own: Wanted | None = None) -> "Shaping":
         """Learn from training rows: ``numbers`` is the switch of `Features`; ``auto`` asks ``own``, or shapes none."""
         wanted = own if numbers == "auto" else _has_a_shape
-        varying = range(len(scaling.varying) if wanted else 0)
-        columns = [position for position in varying if wanted and _asks(numeric, scaling, position, wanted)]
-        values = scaling.fill(numeric)[:, scaling.varying[columns]]
+        varying = scaling.varying
+        columns = [
+            position
+            for position, column in enumerate(varying)
+            if wanted and wanted(_known(numeric[:, column]), scaling.center[column], scaling.spread[column])
+        ]
+        values = scaling.fill(numeric)[:, varying[columns]]
         how = YeoJohnson.fit(values) if numbers == "yeo_johnson" else NormalQuantiles.fit(values)
         return cls(columns=np.array(columns, dtype=np.int64), how=how)
 

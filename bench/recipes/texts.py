@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from bench.identity import seed_for
 from bench.metric import Array
 from bench.recipes.feature import Feature
 
@@ -68,7 +69,7 @@ class TextColumn:
             name=series.name,
             terms=tuple(vectorizer.get_feature_names_out().tolist()),
             weights=vectorizer.idf_,
-            components=_components(matrix, seed),
+            components=_components(matrix, seed_for(seed, "column", series.name)),
         )
 
     @property
