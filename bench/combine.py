@@ -154,6 +154,8 @@ class Layered:
 
     def combine(self, predictions: Array) -> Array:
         """Combine stacked predictions."""
+        if predictions.shape[1] == 0:  # a run without test rows; the library refuses to predict none
+            return self.inner.combine(predictions)
         idle = np.ones(predictions.shape[1:])
         seen = np.stack([idle if member < 0 else predictions[member] for member in self.inputs])
         raw = _booster(self.trees).predict(layer_inputs(seen), raw_score=True, num_threads=1)

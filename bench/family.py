@@ -47,11 +47,7 @@ class Settings:
 
 
 class Estimator(Protocol):
-    """What is fitted on one fold. It never sees the rows that it is scored on.
-
-    One that goes by rounds tells in an attribute ``rounds`` how many it kept, after ``load`` too, and takes
-    ``Settings.rounds`` when these are given: `bench.refit` asks for the mean over the folds.
-    """
+    """What is fitted on one fold. It never sees the rows that it is scored on."""
 
     def fit(
         self,

@@ -17,7 +17,7 @@ from bench.candidate import Candidate
 from bench.combine import combiner_from_dict
 from bench.ensemble import Ensemble
 from bench.errors import RequestError, choices, nearest
-from bench.family import Settings, discover, get_family, warm_up
+from bench.family import Settings, discover, warm_up
 from bench.fold_data import fold_data
 from bench.folds import Fold
 from bench.identity import seed_for
@@ -26,6 +26,7 @@ from bench.predictor import Predictor, load_predictor, write_predictor
 from bench.problem import Problem
 from bench.recipes import Features, without_switches
 from bench.resources import Allotment, Deadline, limit_threads
+from bench.search import Past
 from bench.store import RunStore, building, fold_folder, read_events, read_json, write_text
 from bench.trial import CLASSES, TrialResult
 from bench.unpack import problem_of
@@ -58,12 +59,15 @@ def refit(folder: Path, model: str | None, tell: Callable[[str], None], *, cpus:
     with contextlib.closing(RunStore(folder, read_json(folder / "identity.json")["identity"])):
         try:
             problem = _on_all_rows(problem_of(folder))
-            members = _members(folder, described["models"][name]["trials"])
+            past = {entry.candidate.trial_id: entry for entry in read_past(folder, read_events(folder))}
+            members = [past[trial_id] for trial_id in described["models"][name]["trials"]]
             for member in members:
-                rounds = _mean_rounds(folder / "predictor", member, described["trials"][member.trial_id]["folds"])
-                tell(f"{member.name} is fitted on {len(problem.splits.folds[0].train):,} rows{_told(rounds)}.")
-                _fit(problem, member, rounds, cpus)
-            _write(problem, folder / FOLDER, name, members, described["models"][name]["combiner"])
+                rounds = _mean_rounds(member)
+                told = "" if rounds is None else f" for {rounds:,} rounds"
+                tell(f"{member.candidate.name} is fitted on {len(problem.splits.folds[0].train):,} rows{told}.")
+                _fit(problem, member.candidate, rounds, cpus)
+            candidates = [replace(member.candidate, rows=None) for member in members]
+            _write(problem, folder / FOLDER, name, candidates, described["models"][name]["combiner"])
         finally:
             shutil.rmtree(folder / "cache", ignore_errors=True)
     return load_predictor(folder / FOLDER)
@@ -76,22 +80,10 @@ def _on_all_rows(problem: Problem) -> Problem:
     return replace(problem, splits=replace(problem.splits, folds=(fold,)), folder=problem.folder / "cache" / FOLDER)
 
 
-def _members(folder: Path, trial_ids: list[str]) -> list[Candidate]:
-    """Find candidates in the journal."""
-    known = {past.candidate.trial_id: past.candidate for past in read_past(folder, read_events(folder))}
-    return [known[trial_id] for trial_id in trial_ids]
-
-
-def _mean_rounds(predictor: Path, member: Candidate, folds: int) -> int | None:
-    """Mean over the fold models of the rounds that they kept; None where there is nothing like it."""
-    load = get_family(member.family).load
-    kept = [getattr(load(fold_folder(predictor, member.trial_id, fold)), "rounds", None) for fold in range(folds)]
-    known = [rounds for rounds in kept if rounds is not None]
-    return max(1, round(float(np.mean(known)))) if known else None
-
-
-def _told(rounds: int | None) -> str:
-    return "" if rounds is None else f" for {rounds:,} rounds"
+def _mean_rounds(member: Past) -> int | None:
+    """Mean over the folds of the rounds that their models kept; None where there is nothing like it."""
+    kept = [fold.rounds for fold in member.folds if fold.rounds is not None]
+    return max(1, round(float(np.mean(kept)))) if kept else None
 
 
 def _fit(problem: Problem, member: Candidate, rounds: int | None, cpus: int) -> None:

@@ -28,6 +28,7 @@ def test_row_is_combined_alike_wherever_it_stands(combiner):
     """Else the same row would be predicted otherwise alone than in its table."""
     predictions = valued(3, 203, 0)[0] if isinstance(combiner, Linear) else classified(3, 203, 3, 0)[0]
     whole = combiner.combine(predictions)
+    assert combiner.combine(predictions[:, :0]).shape == whole[:0].shape
     for start, stop in pairwise((0, 1, 2, 9, 26, 203)):
         np.testing.assert_array_equal(combiner.combine(predictions[:, start:stop]), whole[start:stop])
 

@@ -58,7 +58,7 @@ def fitted(tmp_path_factory):
 @pytest.fixture
 def layered(monkeypatch):
     """A second layer on a small table."""
-    monkeypatch.setattr(ensemble, "LEAST_ROWS", 50)
+    monkeypatch.setattr(ensemble, "LEAST_ROWS", 30)
     monkeypatch.setitem(second_layer._PARAMS, "min_data_in_leaf", 5)
 
 
@@ -180,6 +180,7 @@ def test_fewer_than_two_whole_candidates_make_no_ensemble(fitted):
     assert build_ensembles(problem, [results[0], pruned]) == ()
 
 
+@pytest.mark.usefixtures("layered")
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_of_a_lone_fold_are_judged_by_weights_from_its_other_rows(make_small, tmp_path, kind):
     """Forward chaining may leave one fold, and a large table is held out once."""

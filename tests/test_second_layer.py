@@ -60,6 +60,7 @@ def test_layer_survives_json_and_rows_are_combined_alike_wherever_they_stand(kin
     np.testing.assert_array_equal(again.combine(predictions), whole)
     for span in (slice(0, 1), slice(7, 30)):
         np.testing.assert_array_equal(found.combine(predictions[:, span]), whole[span])
+    assert found.combine(predictions[:, :0]).shape == whole[:0].shape
     if kind != "regression":
         np.testing.assert_allclose(whole.sum(axis=1), 1.0)
 

@@ -120,6 +120,7 @@ def test_run_at_work_is_not_disturbed(multiclass, copy, told):
 def make_run(folder, data, **settings):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keep, "KEPT_A_FAMILY", 1)
+        patch.setattr("bench.ensemble._OF_A_FAMILY", 1)  # no ensemble, whose members would be kept
         patch.setattr("bench.wrap_up._IMPORTANCE_SECONDS", 0.0)
         return bench.run(
             data, output=folder, **CHEAP | {"families": "decision_tree", "trials": 2, "target": "y"} | settings

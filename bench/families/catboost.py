@@ -78,11 +78,6 @@ class CatboostEstimator(FamilyEstimator):
         train = _pool(X, y, row_weights(self._settings, y, training=y))
         return train, None if valid is None else _pool(*valid, row_weights(self._settings, valid[1], training=y))
 
-    @property
-    def rounds(self) -> int:
-        """Rounds that were kept."""
-        return int(self._model.tree_count_)
-
     def _library_params(self, n_rows: int, *, watching: bool, allotment: Allotment) -> dict[str, Any]:
         """Settings in the library's words."""
         logloss = "MultiClass" if self._settings.kind == "multiclass" else "Logloss"

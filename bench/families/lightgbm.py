@@ -22,7 +22,7 @@ class LightgbmEstimator(FamilyEstimator):
     """Early stopping keeps the rounds up to the best one."""
 
     _booster: Any
-    _best: int | None = None  # all rounds
+    rounds: int | None = None  # all of them
     _threads = 0  # all that the process may use
 
     def fit(
@@ -49,7 +49,7 @@ class LightgbmEstimator(FamilyEstimator):
             return None if valid is None else float(booster.eval_valid()[0][2])
 
         rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
-        self._best = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
+        self.rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
         self._booster = booster
 
     def _binned(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None, params: dict[str, Any]) -> Any:
@@ -67,11 +67,6 @@ class LightgbmEstimator(FamilyEstimator):
             return data, None
         weights = row_weights(self._settings, valid[1], training=y)
         return data, data.create_valid(valid[0].values, label=valid[1], weight=weights, params=params).construct()
-
-    @property
-    def rounds(self) -> int:
-        """Rounds that were kept."""
-        return self._best or int(self._booster.current_iteration())
 
     def _library_params(self, threads: int) -> dict[str, Any]:
         """Settings in the library's words."""
@@ -93,11 +88,11 @@ class LightgbmEstimator(FamilyEstimator):
         }
 
     def _raw(self, X: Encoded) -> Array:
-        raw: Array = np.asarray(self._booster.predict(X.values, num_iteration=self._best, num_threads=self._threads))
+        raw: Array = np.asarray(self._booster.predict(X.values, num_iteration=self.rounds, num_threads=self._threads))
         return raw
 
     def _write(self, folder: Path) -> None:
-        (folder / _MODEL_FILE).write_text(self._booster.model_to_string(num_iteration=self._best))
+        (folder / _MODEL_FILE).write_text(self._booster.model_to_string(num_iteration=self.rounds))
 
     def _read(self, folder: Path) -> None:
         import lightgbm

@@ -45,15 +45,10 @@ class XgboostEstimator(FamilyEstimator):
             return float(booster.eval_set([(watch, "valid")], round_number).rpartition(":")[2])
 
         rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
-        kept_rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
-        self._booster = booster[:kept_rounds]
+        self.rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
+        self._booster = booster[: self.rounds]
         # A model is predicted with where it is loaded, mostly without a GPU: the same arithmetic everywhere.
         self._booster.set_param({"device": "cpu"})
-
-    @property
-    def rounds(self) -> int:
-        """Rounds that were kept."""
-        return int(self._booster.num_boosted_rounds())
 
     def _binned(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None, threads: int) -> Any:
         """Bin the rows to learn from, and wrap those to watch."""
