@@ -72,6 +72,7 @@ class CatboostEstimator(FamilyEstimator):
         )
         if watcher.late:
             raise DeadlineReached
+        self.rounds = int(self._model.tree_count_)
 
     def _pools(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None) -> Any:
         """Wrap the rows to learn from, and those to watch."""

@@ -62,7 +62,7 @@ class FTTransformerEstimator(NetEstimator):
         return {
             "learning_rate": number(settings, "learning_rate", 1e-3),
             "weight_decay": number(settings, "weight_decay", 1e-5),
-            "epochs": fewer_epochs(int(number(settings, "epochs", 40)), n_rows, least=8),
+            "epochs": fewer_epochs(int(number(settings, "epochs", 24)), n_rows, least=8),
             "patience": 16,
         }
 
@@ -76,8 +76,8 @@ FAMILY = Family(
     load=FTTransformerEstimator.load,
     libraries=("torch",),
     imports=("bench.nets.fit", "safetensors.torch"),
-    cost=120.0,
-    order=130,
+    cost=75.0,
+    order=150,
     max_rows=10_000,
     watches=True,
     uses_gpu=True,

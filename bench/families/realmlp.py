@@ -81,8 +81,8 @@ FAMILY = Family(
     load=RealMLPEstimator.load,
     libraries=("torch",),
     imports=("bench.nets.fit", "safetensors.torch"),
-    cost=40.0,
-    order=124,
+    cost=30.0,
+    order=126,
     watches=True,
     uses_gpu=True,
 )

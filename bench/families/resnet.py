@@ -29,7 +29,7 @@ class ResNetEstimator(NetEstimator):
         return {
             "learning_rate": number(settings, "learning_rate", 1e-3),
             "weight_decay": number(settings, "weight_decay", 0.01),
-            "epochs": fewer_epochs(int(number(settings, "epochs", 60)), n_rows, least=8),
+            "epochs": fewer_epochs(int(number(settings, "epochs", 40)), n_rows, least=8),
             "patience": 16,
         }
 
@@ -44,7 +44,7 @@ FAMILY = Family(
     libraries=("torch",),
     imports=("bench.nets.fit", "safetensors.torch"),
     cost=40.0,
-    order=127,
+    order=145,
     watches=True,
     uses_gpu=True,
 )

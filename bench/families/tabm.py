@@ -44,8 +44,8 @@ FAMILY = Family(
     load=TabMEstimator.load,
     libraries=("torch",),
     imports=("bench.nets.fit", "safetensors.torch"),
-    cost=60.0,
-    order=126,
+    cost=40.0,
+    order=127,
     watches=True,
     uses_gpu=True,
 )
