@@ -152,8 +152,12 @@ class Told:
 def cli(monkeypatch, capfd) -> Callable[..., Told]:
     """Gives ``cli(*words)``: carry out a ``bench`` command in this process."""
 
+    def leave(leaving: SystemExit) -> None:
+        raise leaving  # where the command would end its process at once, the tests' process stays
+
     def call(*words: object) -> Told:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, words)])
+        monkeypatch.setattr("bench.cli._leave", leave)
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
