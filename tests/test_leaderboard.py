@@ -464,14 +464,14 @@ def test_sealed_labels_decide_nothing_but_test_columns(tmp_path, monkeypatch, ki
     """Other labels are put into the vault before the search begins: nothing but what is scored by them may differ."""
     frame = table(kind, rows=150)
     honest = _run_small(tmp_path / "honest", frame)
-    start = engine.LocalEngine.start
+    work = engine.LocalEngine.run
 
-    def swap(self):
-        start(self)
+    def swap(self, *parts):
         labels = look(tmp_path / "swapped", "test")
         seal(tmp_path / "swapped", labels[::-1].copy())
+        work(self, *parts)
 
-    monkeypatch.setattr(engine.LocalEngine, "start", swap)
+    monkeypatch.setattr(engine.LocalEngine, "run", swap)
     swapped = _run_small(tmp_path / "swapped", frame)
     ours, theirs = honest.leaderboard, swapped.leaderboard
     shown = [name for name in ours.columns if _measured(name)]
