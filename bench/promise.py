@@ -1,7 +1,9 @@
 """Which family is next: the one whose next candidate promises the largest gain a second.
 
 A family's next error is taken for normally distributed around what its candidates reached so far; its promise is the
-expected improvement over the best error of all families (Mockus 1978), over the seconds a candidate of it costs.
+expected improvement over the best error of all families (Mockus 1978), over the seconds a candidate of it costs. It is
+discounted by how many of the family there are already: among n + 1 draws alike, the last is the best once in n + 1 times,
+and on a plateau the best of hundreds of cheap ones is the luckiest.
 """
 
 import math
@@ -86,4 +88,4 @@ def expected_gain(records: Mapping[str, FamilyRecord], name: str, *, timed: bool
     errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
     spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))
     cost = _cost(records, record) if timed else 1.0
-    return _expected_improvement(float(errors.mean()), spread, best) / cost
+    return _expected_improvement(float(errors.mean()), spread, best) / cost / (1 + record.tried)

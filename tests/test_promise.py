@@ -68,3 +68,9 @@ def test_expected_improvement_is_the_mean_of_what_is_won(mean, spread, best):
     found = _expected_improvement(mean, spread, best)
     assert found == pytest.approx(expected.mean(), abs=0.03 * spread + 4 * expected.std() / 141)
     assert found >= 0
+
+
+def test_a_family_that_was_tried_often_promises_less_than_one_that_reaches_as_much_with_few():
+    few, many = FamilyRecord(errors=[0.2, 0.22], tried=2), FamilyRecord(errors=[0.2, 0.22], tried=98)
+    gains = [expected_gain({"few": few, "many": many}, name, timed=False) for name in ("few", "many")]
+    assert gains[0] == pytest.approx(33 * gains[1])
