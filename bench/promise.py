@@ -2,8 +2,8 @@
 
 A family's next error is taken for normally distributed around what its candidates reached so far; its promise is the
 expected improvement over the best error of all families (Mockus 1978), over the seconds a candidate of it costs. It is
-discounted by how many of the family there are already: among n + 1 draws alike, the last is the best once in n + 1 times,
-and on a plateau the best of hundreds of cheap ones is the luckiest.
+discounted by how many of the family there are already: of n + 1 draws that are alike, the last is the best once in n + 1
+times, and on a plateau the best of hundreds of cheap ones is the luckiest.
 """
 
 import math
@@ -67,25 +67,31 @@ def _expected_improvement(mean: float, spread: float, best: float) -> float:
     return spread * (z * 0.5 * math.erfc(-z / math.sqrt(2)) + density)
 
 
-def _cost(records: Mapping[str, FamilyRecord], record: FamilyRecord) -> float:
+def _cost(records: Mapping[str, FamilyRecord], seconds: float | None) -> float:
     """Seconds a fold, but no less than the median family's: to be cheaper still is no merit, or the cheapest family
     would take all candidates, and the best of a hundred is mostly lucky."""
-    known = [seconds for other in records.values() if (seconds := other.seconds_a_fold) is not None]
-    return max(record.seconds_a_fold or 0.0, float(np.median(known)) if known else 0.0, 1e-3)
+    known = [own for other in records.values() if (own := other.seconds_a_fold) is not None]
+    return max(seconds or 0.0, float(np.median(known)) if known else 0.0, 1e-3)
 
 
-def expected_gain(records: Mapping[str, FamilyRecord], name: str, *, timed: bool) -> float:
+def expected_gain(
+    records: Mapping[str, FamilyRecord], name: str, *, timed: bool, foretold: float | None = None, untried: bool = False
+) -> float:
     """Expected improvement of one more candidate of a family, a second when ``timed``, otherwise a candidate.
 
-    ``records`` holds all families; those without a whole candidate promise nothing.
+    ``records`` holds all families. Those without a whole candidate promise nothing, but for one that is ``untried``: it
+    is taken for one of the better half of the others, at ``foretold`` seconds a fold.
     """
-    known = [record.errors for record in records.values() if record.errors]
     record = records[name]
-    if not record.errors:
+    firsts = np.sort([min(other.errors) for other in records.values() if other.errors])
+    if not len(firsts) or not (record.errors or untried):
         return 0.0
-    best = min(min(errors) for errors in known)
-    prior = _PRIOR_SPREAD * (float(np.median([min(errors) for errors in known])) - best) + 1e-12
+    best = float(firsts[0])
+    cost = _cost(records, record.seconds_a_fold or foretold) if timed else 1.0
+    if untried:
+        better = firsts[: (len(firsts) + 1) // 2]
+        return _expected_improvement(float(better.mean()), float(better.std()) + 1e-12, best) / cost
+    prior = _PRIOR_SPREAD * (float(np.median(firsts)) - best) + 1e-12
     errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
     spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))
-    cost = _cost(records, record) if timed else 1.0
     return _expected_improvement(float(errors.mean()), spread, best) / cost / (1 + record.tried)

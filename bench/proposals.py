@@ -26,8 +26,8 @@ _FRESH_TRIES = 10
 _ALL_ROWS = 100_000
 _FIRST_ROWS = 20_000
 _GROWTH = 5
-#: A family's second and third move are made before others have shown what they promise only if they are cheap.
-_LARGEST_SHARE = {"portfolio": 0.25, "tuned": 0.05}
+#: A move that takes more than such a share of the time left is no opening, but waits for what the others promise.
+_LARGEST_SHARE = {"default": 0.2, "portfolio": 0.2, "tuned": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,13 +137,24 @@ class Proposals:
             return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
 
         def able(name: str) -> bool:
-            return self._tunable(name) and self._willing(name) and affordable(name)
+            return (self._tunable(name) or not self._count[name]) and self._willing(name) and affordable(name)
+
+        def promise(name: str) -> tuple[float, int]:
+            foretold, untried = self.seconds_a_fold(name) if timed else None, not self._count[name]
+            gain = expected_gain(self._records, name, timed=timed, foretold=foretold, untried=untried)
+            return gain, -self._count[name]
 
         while names := [n for n in self._members if able(n)]:
-            name = max(names, key=lambda n: (expected_gain(self._records, n, timed=timed), -self._count[n]))
-            if (made := self._from_portfolio(name) or self._from_study(name)) is not None:
+            name = max(names, key=promise)
+            if (made := self._next(name)) is not None:
                 return made
         return None
+
+    def _next(self, name: str) -> Candidate | None:
+        """Make a family's next candidate, whichever it is."""
+        if not self._count[name]:
+            return self._first(name)
+        return self._from_portfolio(name) or self._from_study(name)
 
     def _grow(self, name: str) -> Candidate:
         """Make a family's best candidate again, on more rows."""

@@ -74,3 +74,12 @@ def test_a_family_that_was_tried_often_promises_less_than_one_that_reaches_as_mu
     few, many = FamilyRecord(errors=[0.2, 0.22], tried=2), FamilyRecord(errors=[0.2, 0.22], tried=98)
     gains = [expected_gain({"few": few, "many": many}, name, timed=False) for name in ("few", "many")]
     assert gains[0] == pytest.approx(33 * gains[1])
+
+
+def test_an_untried_family_promises_as_one_of_the_better_half_and_less_the_dearer_it_is():
+    records = {"a": record([0.2]), "b": record([0.22]), "c": record([0.9]), "new": FamilyRecord()}
+    assert expected_gain(records, "new", timed=True, foretold=1.0) == 0.0  # under way, or failed
+    cheap, dear = (expected_gain(records, "new", timed=True, foretold=cost, untried=True) for cost in (1.0, 10.0))
+    assert 1e-4 < cheap == pytest.approx(10 * dear)
+    records["worse"] = record([5.0])
+    assert expected_gain(records, "new", timed=True, foretold=1.0, untried=True) == pytest.approx(cheap)
