@@ -2,7 +2,7 @@
 
 A family's next error is taken for normally distributed around what its candidates reached so far; its promise is the
 expected improvement over the best error of all families (Mockus 1978), over the seconds a candidate of it costs. It is
-discounted by how many of the family there are already: of n + 1 draws that are alike, the last is the best once in n + 1
+discounted by how many of the family there are already: of n + 1 draws alike, the last is the best once in n + 1
 times, and on a plateau the best of hundreds of cheap ones is the luckiest.
 """
 
