@@ -11,6 +11,7 @@ import pytest
 
 import bench
 from bench import keep, wrap_up
+from bench.adapters.ray_runtime import import_ray
 from bench.cli import main
 from bench.dataset import Dataset, load_dataset
 from bench.problem import Problem, make_problem
@@ -19,6 +20,10 @@ from bench.sealed import seal
 from bench.split import Splits, make_splits
 from bench.store import read_json
 from bench.task import Task, make_task
+
+# A thread imports it while commands load their data. Warnings are errors here, whenever that thread comes to them, and a
+# module that was imported by half would break whatever test comes next.
+import_ray()
 
 #: What the shared runs have in common: cheap families, few folds, one process, no tracking.
 CHEAP = {
