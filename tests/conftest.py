@@ -21,8 +21,8 @@ from bench.split import Splits, make_splits
 from bench.store import read_json
 from bench.task import Task, make_task
 
-# A thread imports it while commands load their data. Warnings are errors here, and one in that thread would leave modules
-# imported by half, which breaks whatever test comes next.
+# A thread imports it while commands load their data. Warnings are errors here, and one in that thread would leave
+# modules imported by half, which breaks whatever test comes next.
 import_ray()
 
 #: What the shared runs have in common: cheap families, few folds, one process, no tracking.
