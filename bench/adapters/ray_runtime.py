@@ -101,7 +101,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _replacements(stop: threading.Event) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+def _replacements(stop: threading.Event, agents: bool) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     """Parts of Ray that are replaced while it starts, as far as this version has them: where, name, by what."""
     for path, names in _UNUSED.items():
         place = pkgutil.resolve_name(path)
@@ -111,7 +111,7 @@ def _replacements(stop: threading.Event) -> Iterator[tuple[Any, str, Callable[..
         yield services, process.__name__, functools.partial(_unless, stop, process)
     start = vars(services).get("start_raylet")
     build = vars(services).get("_build_python_executable_command_memory_profileable")
-    if start and build and all(hasattr(core, name) for name in ("persist_port", *_AGENT_PORTS)):
+    if not agents and start and build and all(hasattr(core, name) for name in ("persist_port", *_AGENT_PORTS)):
         yield services, start.__name__, functools.partial(_start_without_agents, start, core)
         yield services, build.__name__, functools.partial(_command, build)
 
@@ -137,10 +137,10 @@ def _command(build: Callable[..., list[str]], part: str, *args: Any, **more: Any
 
 
 @contextlib.contextmanager
-def _without_unused_parts(stop: threading.Event) -> Iterator[None]:
+def _without_unused_parts(stop: threading.Event, agents: bool) -> Iterator[None]:
     """Keep Ray from starting what nobody here would use, and anything at all once ``stop`` is set."""
     with contextlib.ExitStack() as undo:
-        for place, name, replacement in list(_replacements(stop)):
+        for place, name, replacement in list(_replacements(stop, agents)):
             undo.callback(setattr, place, name, vars(place)[name])
             setattr(place, name, replacement)
         yield
@@ -153,10 +153,11 @@ def make_folder() -> str:
 
 
 @contextlib.contextmanager
-def ray_started(machine: Machine, folder: str, stop: threading.Event) -> Iterator[None]:
+def ray_started(machine: Machine, folder: str, stop: threading.Event, *, agents: bool = False) -> Iterator[None]:
     """Have Ray on this machine, with what the run may use, while the block runs; ``folder`` is gone afterwards.
 
-    Where ``stop`` is set before Ray is up, its start is broken off.
+    Where ``stop`` is set before Ray is up, its start is broken off. ``agents`` says whether its node has its agents,
+    which actors wait for that come with an environment of their own, as Tune's do.
 
     Its processes are held to one thread each, and end with the thread that started them.
     """
@@ -164,7 +165,7 @@ def ray_started(machine: Machine, folder: str, stop: threading.Event) -> Iterato
     logging.getLogger("ray").setLevel(logging.ERROR)
     pl.thread_pool_size()  # polars starts as many threads as the environment says: before it says so of others
     try:
-        with _environment(thread_environment(1)), _without_unused_parts(stop):
+        with _environment(thread_environment(1)), _without_unused_parts(stop, agents):
             ray.init(
                 address="local",
                 num_cpus=machine.cpus,
@@ -187,12 +188,14 @@ def ray_started(machine: Machine, folder: str, stop: threading.Event) -> Iterato
 class RayThread:
     """Starts Ray, keeps it and stops it, all in one thread: Ray's processes end with the thread that started them."""
 
-    def __init__(self, machine: Machine, then: Callable[[], None], *, linger: float = 0.0) -> None:
+    def __init__(
+        self, machine: Machine, then: Callable[[], None], *, linger: float = 0.0, agents: bool = False
+    ) -> None:
         """Prepare to start Ray with what ``machine`` allows; ``then`` is called in the thread once Ray is up.
 
-        Ray stays up for ``linger`` seconds more once it may go.
+        Ray stays up for ``linger`` seconds more once it may go. ``agents``: see `ray_started`.
         """
-        self._machine, self._then, self._linger = machine, then, linger
+        self._machine, self._then, self._linger, self._agents = machine, then, linger, agents
         self._settled, self._stop = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="bench-ray-starting", daemon=True)
@@ -246,7 +249,7 @@ class RayThread:
                 import_ray()
                 if self._stop.is_set():
                     return
-                with ray_started(self._machine, self._folder, self._stop):
+                with ray_started(self._machine, self._folder, self._stop, agents=self._agents):
                     self._then()
                     self._settle()
                     self._stop.wait()

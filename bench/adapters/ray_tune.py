@@ -113,7 +113,7 @@ class TuneEngine:
     def __init__(self, machine: Machine) -> None:
         """Use what ``machine`` allows."""
         self._machine = machine
-        self._ray = RayThread(machine, then=lambda: None, linger=_LINGER_SECONDS)
+        self._ray = RayThread(machine, then=lambda: None, linger=_LINGER_SECONDS, agents=True)
 
     def start(self) -> None:
         """Start Ray in a thread."""
