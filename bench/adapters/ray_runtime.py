@@ -57,7 +57,6 @@ _OBJECT_STORE_BYTES = 256 * 2**20
 _UNUSED = {
     "ray._private.node.Node": ("start_monitor", "start_log_monitor", "start_api_server"),
     "ray._private.worker": ("listen_error_messages",),
-    "ray._private.utils": ("get_dashboard_dependency_error",),  # imports a web server to see whether it is there
 }
 #: Two agents (of dashboards, and of environments that are packed for other machines) that Ray's node starts, waits for
 #: and does not live without. What they import takes longer than all else that Ray does at its start, so that processes
@@ -109,9 +108,14 @@ def _replacements(stop: threading.Event, agents: bool) -> Iterator[tuple[Any, st
     services, core = pkgutil.resolve_name("ray._private.services"), pkgutil.resolve_name("ray._raylet")
     if process := vars(services).get("start_ray_process"):
         yield services, process.__name__, functools.partial(_unless, stop, process)
+    if agents:
+        return
+    utils = pkgutil.resolve_name("ray._private.utils")  # imports a web server to see which agents it has to start
+    if hasattr(utils, "get_dashboard_dependency_error"):
+        yield utils, "get_dashboard_dependency_error", lambda: None
     start = vars(services).get("start_raylet")
     build = vars(services).get("_build_python_executable_command_memory_profileable")
-    if not agents and start and build and all(hasattr(core, name) for name in ("persist_port", *_AGENT_PORTS)):
+    if start and build and all(hasattr(core, name) for name in ("persist_port", *_AGENT_PORTS)):
         yield services, start.__name__, functools.partial(_start_without_agents, start, core)
         yield services, build.__name__, functools.partial(_command, build)
 
