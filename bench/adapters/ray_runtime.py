@@ -63,7 +63,6 @@ _UNUSED = {
 #: which do nothing take their places, and the files that the node waits for are written for them: -1 says that there is
 #: no such service, and nobody asks for the other.
 _AGENT = ["/bin/sh", "-c", "exec tail --pid=$PPID -f /dev/null"]
-_BUILD = "_build_python_executable_command_memory_profileable"
 _AGENT_PORTS = {
     "METRICS_AGENT_PORT_NAME": -1,
     "METRICS_EXPORT_PORT_NAME": -1,
@@ -101,29 +100,24 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-@functools.cache
-def _own(name: str) -> Any:
-    """A function of Ray's services as it was before the first start, whatever stands in its place now."""
-    return vars(pkgutil.resolve_name("ray._private.services")).get(name)
-
-
 def _replacements(stop: threading.Event, agents: bool) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     """Parts of Ray that are replaced while it starts, as far as this version has them: where, name, by what."""
     for path, names in _UNUSED.items():
         place = pkgutil.resolve_name(path)
         yield from ((place, name, lambda *_, **__: None) for name in names if name in vars(place))
     services, core = pkgutil.resolve_name("ray._private.services"), pkgutil.resolve_name("ray._raylet")
-    if process := _own("start_ray_process"):
-        yield services, "start_ray_process", functools.partial(_unless, stop, process)
+    if process := vars(services).get("start_ray_process"):
+        yield services, process.__name__, functools.partial(_unless, stop, process)
     if agents:
         return
     utils = pkgutil.resolve_name("ray._private.utils")  # imports a web server to see which agents it has to start
     if hasattr(utils, "get_dashboard_dependency_error"):
         yield utils, "get_dashboard_dependency_error", lambda: None
-    start, build = _own("start_raylet"), _own(_BUILD)
+    start = vars(services).get("start_raylet")
+    build = vars(services).get("_build_python_executable_command_memory_profileable")
     if start and build and all(hasattr(core, name) for name in ("persist_port", *_AGENT_PORTS)):
-        yield services, "start_raylet", functools.partial(_start_without_agents, start, core)
-        yield services, _BUILD, functools.partial(_command, build)
+        yield services, start.__name__, functools.partial(_start_without_agents, start, core)
+        yield services, build.__name__, functools.partial(_command, build)
 
 
 def _unless(stop: threading.Event, start: Callable[..., Any], *args: Any, **more: Any) -> Any:
