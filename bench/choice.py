@@ -1,7 +1,7 @@
 """Which row of the board is what predicts, unless another is asked for.
 
-The first of many single models is first by chance, too, so its own score is no fair opponent of an ensemble's: each
-fold judges the one that is best by the other folds, as it judges ensembles whose weights come from other rows.
+The first of many is first by chance, too, so its own score is no fair one: each fold judges the single model that is
+best by the other folds against the ensemble that is.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from bench.metric import Array, Metric
 from bench.stats import probability_worse
 from bench.trial import TrialResult
 
-#: An ensemble predicts unless the chance that it is worse than one model is above this.
+#: An ensemble predicts unless the chance that ensembles are worse than one model is above this.
 _DOUBT = 0.3
 
 
@@ -37,11 +37,12 @@ def choose(results: Sequence[TrialResult], ensembles: Sequence[Ensemble], metric
     single = best_single(results, metric)
     if not ensembles:
         return Choice(row=single, why=f"{single.candidate.name} predicts: there is no ensemble.")
-    best = min((e.result for e in ensembles), key=lambda row: (metric.error(row.mean), row.candidate.name))
-    ours, theirs = _errors([best], metric)[0], _fair_errors(_errors(results, metric))
+    rows = [ensemble.result for ensemble in ensembles]
+    best = min(rows, key=lambda row: (metric.error(row.mean), row.candidate.name))
+    ours, theirs = _fair_errors(_errors(rows, metric)), _fair_errors(_errors(results, metric))
     worse = probability_worse(ours.tolist(), theirs.tolist(), valid_share=1 / max(2, len(ours)))
     name = best.candidate.name
-    told = f"the chance that it is worse than one model, each fold's chosen by the other folds, is {worse:.2f}"
+    told = f"the chance that ensembles are worse than one model, each fold's chosen by the other folds, is {worse:.2f}"
     ahead = ours.mean() < theirs.mean() and (worse <= _DOUBT or len(ours) == 1)
     if not ahead:
         return Choice(row=single, why=f"{single.candidate.name} predicts, not {name}: {told}.")

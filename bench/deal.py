@@ -12,6 +12,8 @@ MAX_BINS = 10
 _MAX_GREEDY_GROUPS = 5_000
 _MAX_GROUP_STRATA = 64
 _SURE_ROWS = 5
+#: Share that is watched, at most, of the rows that may be.
+_MOST_OF_THEM = 0.9
 _GOLDEN = 0.6180339887498949
 
 
@@ -167,14 +169,21 @@ def forward_blocks(time: Array, parts: int, *, seen: float, gap: float) -> Array
 
 
 def holdout(
-    kind: TaskKind, y: Array, rows: Array, groups: Array | None, time: Array | None, seed: int, gap: float = 0.0
+    kind: TaskKind,
+    y: Array,
+    rows: Array,
+    groups: Array | None,
+    time: Array | None,
+    seed: int,
+    gap: float = 0.0,
+    among: Array | None = None,
 ) -> tuple[Array, Array]:
     """Divide training ``rows`` into those to fit on and a slice to watch for early stopping.
 
     ``y``, ``groups`` and ``time`` cover all rows of the task. The slice holds 10 to 20 % of the rows (about 500 of few
     rows), drawn as the folds are: stratified, by whole groups, or the latest, ``gap`` away from what is fitted on.
     Every class keeps a row to fit on, wherever that lies; the slice is empty where less than half of the rows would be
-    left to fit on.
+    left to fit on. Of rows that neither time nor groups divide, only those where ``among`` is True are watched.
     """
     share = max(0.1, min(0.2, 500 / max(len(rows), 1)))
     strata = strata_of(kind, y[rows])
@@ -192,7 +201,9 @@ def holdout(
         return rows[fitted], rows[watched]
     rng = np.random.default_rng(seed)
     if own_groups is None:
-        watched = take(strata, share, rng)
+        watched = np.ones(len(rows), dtype=bool) if among is None else among.copy()
+        share = min(_MOST_OF_THEM, share * len(rows) / max(1, watched.sum()))
+        watched[watched] = take(strata[watched], share, rng)
     else:
         watched = take_groups(strata, own_groups, share, rng)
         if classes is not None:

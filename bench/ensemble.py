@@ -6,6 +6,7 @@ ensemble that is shipped is fitted on all of them.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from bench.stacking import fit_stacker
 from bench.store import building, fold_folder, read_predictions, write_predictions
 from bench.trial import FoldResult, TrialResult
 
-#: Candidates that may take part, at most, and how many of a family.
+#: Candidates that may be selected from, at most, and how many of a family.
 _MOST_MEMBERS = 100
 _OF_A_FAMILY = 25
 #: Families whose best candidate the second layer looks at, beside what was selected.
@@ -126,43 +127,69 @@ def _ways(stored: _Stored, rows: Array, left_out: int | None, share: Iterator[fl
         share: seconds that each fit may take.
     """
     task, seed, predictions, y = stored.problem.task, stored.problem.seed, stored.predictions, stored.y
-    greedy = fit_greedy(predictions, y, task.metric, task.classes, seed, rows=rows, seconds=next(share))
+    pool = _pool(stored.problem, stored.candidates, left_out)
+    greedy = fit_greedy(predictions, y, task.metric, task.classes, seed, members=pool, rows=rows, seconds=next(share))
     near = np.array(greedy.weights)
     stack = fit_stacker(predictions, y, task.kind, seed, near=near, rows=rows, seconds=next(share))
     ways: dict[str, Combiner] = {"ensemble_greedy": greedy, "ensemble_stack": stack}
     ways = {name: adjusted(way, predictions, y, task.metric, task.classes, rows=rows) for name, way in ways.items()}
     if len(stored.rows) >= LEAST_ROWS:
-        inputs = np.union1d(np.flatnonzero(near), _firsts_of_families(stored, left_out)[:_LOOKED_AT])
+        inputs = np.union1d(np.flatnonzero(near), _firsts_of_families(stored, pool)[:_LOOKED_AT])
         layered = fit_layer(stack, predictions, y, task.kind, seed, inputs=inputs, rows=rows, seconds=next(share))
         last = ways["ensemble_stack"]
         ways["ensemble_trees"] = replace(last, inner=layered) if isinstance(last, Adjusted) else layered
     return ways
 
 
-def _firsts_of_families(stored: _Stored, left_out: int | None) -> Array:
-    """Numbers of the best candidate of each family, best first, by all folds but one."""
-    metric = stored.problem.task.metric
-    best: dict[str, int] = {}
-    errors = [
-        np.mean([metric.error(score) for fold, score in enumerate(candidate.scores) if fold != left_out])
-        for candidate in stored.candidates
+def _pool(problem: Problem, candidates: Sequence[TrialResult], left_out: int | None) -> Array:
+    """Numbers of the candidates that may be selected, best first: at most so many in all and of a family.
+
+    A fold that is ``left_out`` has no say, nor have those of other repeats, which are scored on its rows, too.
+    """
+    folds, metric = problem.splits.folds, problem.task.metric
+    asked = [
+        number
+        for number, fold in enumerate(folds)
+        if left_out is None or len(folds) == 1 or (number != left_out and fold.repeat == folds[left_out].repeat)
     ]
-    order = np.argsort(errors, kind="stable")
-    for number in order.tolist():
-        best.setdefault(stored.candidates[number].candidate.family, number)
-    return np.array(list(best.values()))
+    errors = [np.mean([metric.error(candidate.scores[fold]) for fold in asked]) for candidate in candidates]
+    ids = [candidate.candidate.trial_id for candidate in candidates]
+    count: Counter[str] = Counter()
+    pool = []
+    for number in sorted(range(len(candidates)), key=lambda number: (errors[number], ids[number])):
+        family = candidates[number].candidate.family
+        count[family] += 1
+        if count[family] <= _OF_A_FAMILY:
+            pool.append(number)
+    return np.array(pool[: _most_members(problem)])
+
+
+def _most_members(problem: Problem) -> int:
+    """How many candidates may be selected from."""
+    cells = sum(map(len, problem.scored_rows)) * max(1, len(problem.task.classes))
+    return min(_MOST_MEMBERS, max(_FEW_MEMBERS, _MOST_CELLS // cells))
+
+
+def _firsts_of_families(stored: _Stored, pool: Array) -> Array:
+    """Numbers of the best candidate of each family, best first."""
+    firsts: dict[str, int] = {}
+    for number in pool.tolist():
+        firsts.setdefault(stored.candidates[number].candidate.family, number)
+    return np.array(list(firsts.values()))
 
 
 def _candidates(problem: Problem, results: Sequence[TrialResult], *, by_clock: bool) -> tuple[TrialResult, ...]:
-    """Candidates that may take part, best first.
+    """Whole candidates that may be selected by all folds, or where one of them is left out; best first.
 
     By the clock, those whose models an earlier session has evicted may not: there is no time to fit them again.
     """
+    whole = best_of_families(results, problem.task.metric, len(results))
     if by_clock:
-        results = [result for result in results if has_models(problem, result)]
-    cells = sum(map(len, problem.scored_rows)) * max(1, len(problem.task.classes))
-    most = min(_MOST_MEMBERS, max(_FEW_MEMBERS, _MOST_CELLS // cells))
-    return best_of_families(results, problem.task.metric, _OF_A_FAMILY)[:most]
+        whole = tuple(result for result in whole if has_models(problem, result))
+    if not whole:
+        return ()
+    chances = (_pool(problem, whole, left_out) for left_out in (None, *range(len(problem.splits.folds))))
+    return tuple(whole[number] for number in np.unique(np.concatenate(list(chances))))
 
 
 def _spans(problem: Problem) -> list[slice]:

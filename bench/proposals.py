@@ -255,6 +255,8 @@ class Proposals:
         study.tell(suggestion, candidate.params, result.status, result.scores, label=candidate.trial_id)
         step = self._step_of(candidate)
         record.add(result, self._metric, share=self._steps[step] / self._steps[-1])
+        if candidate.origin == "grown" and result.status != "ok":
+            self._step[candidate.family] = step - 1  # too many rows for the time that is left
         whole = result.status == "ok" and candidate.origin != "baseline"
         if whole and self._metric.error(result.mean) == min(record.errors):
             self._best[candidate.family] = candidate

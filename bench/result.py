@@ -9,6 +9,7 @@ import polars as pl
 from bench.errors import StoreError
 from bench.leaderboard import Leaderboard, load_leaderboard, rescore
 from bench.predictor import Predictor, load_predictor
+from bench.store import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,12 @@ class Run:
     def predictor(self) -> Predictor:
         """The fitted models; predicts with the row that ``decisions.json`` names unless another is asked for."""
         return load_predictor(self.folder)
+
+    @property
+    def default_model(self) -> str:
+        """Name of the row that predicts unless another is asked for."""
+        name: str = read_json(self.folder / "predictor" / "predictor.json")["default"]
+        return name
 
     @property
     def report(self) -> Path:

@@ -149,21 +149,24 @@ class _Areas:
             area.add(member)
 
 
-def _begin(predictions: Array, y: Array, metric: Metric, classes: Sequence[Any], rows: Array, seed: int) -> _Course:
-    """Begin a selection in the quickest way that the metric allows."""
-    members, width = len(predictions), int(np.prod(predictions.shape[2:]))
+def _begin(
+    predictions: Array, y: Array, metric: Metric, classes: Sequence[Any], members: Array, rows: Array, seed: int
+) -> _Course:
+    """Begin a selection among ``members`` in the quickest way that the metric allows."""
+    width = int(np.prod(predictions.shape[2:]))
     if metric.name == "log_loss":
-        rows = sample(rows, SUMMED_CELLS // members, seed)
-        return _TrueClass(predictions[:, rows, y[rows]].astype(np.float32))
-    summed = sample(rows, SUMMED_CELLS // (members * width), seed)
+        rows = sample(rows, SUMMED_CELLS // len(members), seed)
+        return _TrueClass(predictions[members[:, None], rows, y[rows]].astype(np.float32))
+    summed = sample(rows, SUMMED_CELLS // (len(members) * width), seed)
     if metric.name in ("rmse", "r2"):
-        return _Squared(predictions[:, summed] - y[summed])
+        return _Squared(predictions[np.ix_(members, summed)] - y[summed])
     if metric.name == "brier":
-        return _Squared((predictions[:, summed] - np.eye(width)[y[summed]]).reshape(members, -1))
+        told = predictions[np.ix_(members, summed)] - np.eye(width)[y[summed]]
+        return _Squared(told.reshape(len(members), -1))
     if metric.name == "roc_auc" and len(np.unique(y[summed])) > 1:
-        return _Areas(predictions[:, summed], y[summed])
+        return _Areas(predictions[np.ix_(members, summed)], y[summed])
     rows = sample(rows, SCORED_ROWS, seed)
-    return _Scored(predictions[:, rows], y[rows], metric, classes)
+    return _Scored(predictions[np.ix_(members, rows)], y[rows], metric, classes)
 
 
 def fit_greedy(
@@ -173,17 +176,20 @@ def fit_greedy(
     classes: Sequence[Any],
     seed: int,
     *,
+    members: Array | None = None,
     rows: Array | None = None,
     seconds: float | None = None,
 ) -> WeightedMean:
     """Select members; their weights are the shares of the selection that they make up.
 
-    Ties go to the member that comes first, so members should come best first. ``rows`` numbers those to learn from,
-    None for all. ``seconds`` ends the selection early, after one round at least.
+    ``members`` numbers those to select from, None for all; ties go to the one that comes first, so they should come
+    best first. ``rows`` numbers those to learn from, None for all. ``seconds`` ends the selection early, after one
+    round at least.
     """
     deadline = Deadline(seconds)
     rows = np.arange(len(y)) if rows is None else rows
-    course = _begin(predictions, y, metric, classes, rows, seed_for(seed, "greedy"))
+    members = np.arange(len(predictions)) if members is None else members
+    course = _begin(predictions, y, metric, classes, members, rows, seed_for(seed, "greedy"))
     chosen: list[int] = []
     best_error, best_size = np.inf, 1
     while len(chosen) < ROUNDS and len(chosen) - best_size < _PATIENCE and not (chosen and deadline.passed):
@@ -194,5 +200,5 @@ def fit_greedy(
         course.add(pick)
         if errors[pick] < best_error - _ALIKE * abs(errors[pick]):
             best_error, best_size = errors[pick], len(chosen)
-    counts = np.bincount(chosen[:best_size], minlength=len(predictions))
+    counts = np.bincount(members[chosen[:best_size]], minlength=len(predictions))
     return WeightedMean(weights=tuple((counts / counts.sum()).tolist()))

@@ -256,10 +256,12 @@ def _fit_and_score(
 def _borrowed(problem: Problem, family: Family, fold: int, lent: tuple[int, ...]) -> int | None:
     """How many rounds a fold takes over from the first folds, so that it can learn from all of its training rows.
 
-    Their mean, where rows are exchangeable; None for a fold that has to find its own. Nothing of what a fold is scored
-    on decides its rounds but as one row among many that the other folds' slices were drawn from.
+    Their mean, where rows are exchangeable; None for a fold that has to find its own. No row that the fold is scored on
+    was watched for it: see `_watched`. Folds of other repeats are scored on rows that were, and borrow nothing.
     """
-    if not (family.borrows and lent and fold >= LENDERS and problem.splits.strategy == "stratified"):
+    folds = problem.splits.folds
+    exchangeable = problem.splits.strategy == "stratified" and folds[fold].repeat == folds[0].repeat
+    if not (family.borrows and lent and fold >= LENDERS and exchangeable):
         return None
     return max(1, round(float(np.mean(lent))))
 
@@ -309,8 +311,12 @@ def _parts(problem: Problem, candidate: Candidate, fold: int, memo: Memo, *, wat
 
 
 def _watched(problem: Problem, train: Array, labels: Array, fold: int) -> tuple[Array, Array]:
-    """Divide training rows into those to learn from and the slice that is watched, by place among them."""
-    task = problem.task
+    """Divide training rows into those to learn from and the slice that is watched, by place among them.
+
+    Each of the two folds that lend their rounds watches rows that the other is scored on, and none that a borrower is.
+    """
+    task, folds = problem.task, problem.splits.folds
+    other = folds[1 - fold].valid if fold < LENDERS <= len(folds) else None
     return holdout(
         task.kind,
         labels,
@@ -319,6 +325,7 @@ def _watched(problem: Problem, train: Array, labels: Array, fold: int) -> tuple[
         time=None if task.time is None else task.time[train],
         gap=task.gap,
         seed=seed_for(problem.seed, "holdout", fold),
+        among=None if other is None else np.isin(train, other),
     )
 
 

@@ -30,7 +30,7 @@ def test_ensemble_that_is_ahead_on_every_fold_predicts(metric, sign):
     behind = ensemble("stack", [sign * 1.5] * 3)
     chosen = choose(singles, [behind, ahead], metric)
     assert chosen.row is ahead.result
-    assert chosen.why.startswith("greedy predicts: the chance that it is worse than one model")
+    assert chosen.why.startswith("greedy predicts: the chance that ensembles are worse than one model")
     assert choose(singles, [behind], metric).row is singles[0]
     assert choose(singles, [behind], metric).why.startswith("a predicts, not stack: ")
 

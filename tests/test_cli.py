@@ -18,7 +18,7 @@ from spies import candidate
 from bench import engine
 from bench.audit import Finding
 from bench.budget import Plan
-from bench.cli.show import print_board
+from bench.cli.show import print_board, print_outcome
 from bench.cli.terminal import TerminalProgress, progress_for
 from bench.errors import BenchError
 from bench.family import discover
@@ -102,12 +102,21 @@ def test_unknown_flag_is_a_usage_error(cli):
 # --- run -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_another_row_than_the_first_that_predicts_is_told(binary, capsys, monkeypatch, other):
+    first = binary.run.board.best["model"]
+    name = "ensemble_stack" if other else first
+    monkeypatch.setattr(type(binary.run), "default_model", name)
+    print_outcome(binary.run)
+    assert (f"predicts by default: {name}" in capsys.readouterr().err) == other
+
+
 def test_results_go_to_stdout_and_messages_to_stderr(cli, place):
     told = run(cli, "--output", "out")
     assert told.code == 0
     assert told.out.startswith("roc_auc (higher is better); ranked by cross-validation; test: sealed rows")
-    for model in ("decision_tree", "linear", "ensemble_greedy", "dummy"):
-        assert model in told.out or model == "dummy"
+    for model in ("decision_tree", "linear", "ensemble_greedy"):
+        assert model in told.out
     assert "best: " not in told.out
     for message in (
         "== search",

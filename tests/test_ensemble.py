@@ -167,7 +167,8 @@ def test_second_layer_looks_at_the_best_of_each_family_by_the_other_folds(many):
     folds = tuple(replace(fold, score=1.0 if fold.fold == 1 else 21.0) for fold in results[-1].folds)
     lucky = replace(results[-1], folds=folds)
     candidates = ensemble._Stored.read(problem, (*results[:-1], lucky))
-    by_all, by_others = (ensemble._firsts_of_families(candidates, left_out) for left_out in (None, 1))
+    pools = [ensemble._pool(problem, candidates.candidates, left_out) for left_out in (None, 1)]
+    by_all, by_others = (ensemble._firsts_of_families(candidates, pool) for pool in pools)
     assert [candidates.candidates[number].candidate.trial_id for number in by_all] == ["a6", "b6"]
     assert [candidates.candidates[number].candidate.trial_id for number in by_others] == ["a6", "b0"]
 
@@ -218,6 +219,20 @@ def test_best_few_of_each_family_take_part(monkeypatch, many):
     assert taking_part(*many) == ["a6", "a5", "a4", "b0", "b1", "b2"]
     monkeypatch.setattr(ensemble, "_MOST_MEMBERS", 5)
     assert taking_part(*many) == ["a6", "a5", "a4", "b0", "b1"]
+
+
+def test_a_fold_has_no_say_in_what_it_judges_nor_have_other_repeats(monkeypatch, many):
+    """Candidate b6 is best of its family on one fold of a repeat, and in the other repeats, which share its rows."""
+    monkeypatch.setattr(ensemble, "_OF_A_FAMILY", 1)
+    problem, results = many
+    assert [fold.repeat for fold in problem.splits.folds[:4]] == [0, 0, 0, 1]
+    lucky = tuple(replace(fold, score=26.0 if fold.fold in (0, 2) else 0.0) for fold in results[-1].folds)
+    results = [*results[:-1], replace(results[-1], folds=lucky)]
+    names = [result.candidate.trial_id for result in results]
+    assert "b6" in [names[number] for number in ensemble._pool(problem, results, None)]
+    assert "b6" in [names[number] for number in ensemble._pool(problem, results, 0)]
+    assert "b6" not in [names[number] for number in ensemble._pool(problem, results, 1)]
+    assert {"b6", "b0"} <= set(taking_part(problem, results))
 
 
 def test_fewer_take_part_where_memory_would_not_do(monkeypatch, many):

@@ -284,3 +284,14 @@ def test_growth_goes_on_where_an_earlier_session_left_it():
         score = REACHED[candidate.family] * (1 if candidate.rows is None else 1 + 1e3 / candidate.rows)
         proposals.learn(ended(candidate, score))
     assert [(c.family, c.rows) for c in grow(proposals, 4, **asked)] == [(c.family, c.rows) for c in whole[6:]]
+
+
+def test_a_family_whose_growth_fails_goes_on_with_fewer_rows():
+    proposals = make_proposals(FAMILIES, steps=STEPS)
+    grow(proposals, 4, share=lambda name, step: 0.0)
+    grown = proposals.propose(share=lambda name, step: 0.0, timed=True)
+    assert (grown.family, grown.origin, grown.rows) == ("boost", "grown", 100_000)
+    proposals.learn(ended(grown, status="timeout", folds=1))
+    after = grow(proposals, 8, share=lambda name, step: 0.0 if step == 0 else 2.0)
+    assert {c.rows for c in after} == {20_000}
+    assert "boost" in {c.family for c in after}

@@ -151,7 +151,7 @@ def test_fits_under_way_are_given_up_when_the_run_is_stopped(engine, problem):  
 
 @pytest.fixture
 def another(monkeypatch, engine):  # noqa: F811
-    """An engine of its own, while Ray is up already: two that start at once would replace parts of it for each other."""
+    """An engine of its own, while Ray is up already: two that start at once would replace its parts for each other."""
     assert engine._ray._settled.wait(60)
     monkeypatch.setattr(ray_runtime, "_one_at_a_time", threading.Lock())
     made = RayEngine(MACHINE)

@@ -95,7 +95,7 @@ def test_metric_that_is_never_defined_leaves_the_first_member():
 def test_sums_tell_what_scoring_anew_would(name, classes):
     metric = METRICS[name]
     predictions, y = valued(5, 400, 7) if name in ("rmse", "r2") else classified(5, 400, classes, 7)
-    course = selection._begin(predictions, y, metric, (), np.arange(400), 0)
+    course = selection._begin(predictions, y, metric, (), np.arange(5), np.arange(400), 0)
     scored = selection._Scored(predictions, y, metric, ())
     assert type(course) is not type(scored)
     for member in (3, 1, 3, 0):

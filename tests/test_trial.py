@@ -16,6 +16,7 @@ from sklearn import metrics as sk
 from spies import Spy, candidate, family, register, watch
 from threadpoolctl import threadpool_limits
 
+from bench import trial
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Settings, discover, space_of
 from bench.metric import METRICS
@@ -509,3 +510,28 @@ def test_a_candidate_of_fewer_rows_learns_from_a_sample_of_every_class(make_smal
     assert result.status == "ok"
     assert 18 <= len(spy.y) == len(spy.X.values) <= 22 < len(whole)
     assert set(spy.y.tolist()) == set(whole.tolist())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lenders_watch_rows_that_no_borrower_is_scored_on(make_small, kind):
+    problem = make_small(kind)
+    folds = problem.splits.folds
+    for fold in range(len(folds)):
+        train = folds[fold].train
+        labels = trial._compress(problem.task.y[train], kind)[0]
+        learned, watched = trial._watched(problem, train, labels, fold)
+        assert sorted([*learned, *watched]) == list(range(len(train)))
+        assert 0.1 * len(train) <= len(watched) <= 0.25 * len(train)
+        if fold < trial.LENDERS:
+            assert set(train[watched]) <= set(folds[1 - fold].valid)
+            assert not set(train[watched]) & set(folds[2].valid)
+
+
+def test_folds_of_another_repeat_find_their_own_rounds(make_small):
+    problem = make_small("binary")
+    folds = tuple(replace(fold, repeat=number // 2) for number, fold in enumerate(problem.splits.folds))
+    problem = replace(problem, splits=replace(problem.splits, folds=folds))
+    result = run_fold(
+        problem, candidate("lightgbm", **defaults("lightgbm")), 2, allotment=ONE, seconds=None, lent=(1, 1)
+    )
+    assert result.rounds > 1

@@ -106,6 +106,10 @@ def print_outcome(run: "Run") -> None:
         lines[0] += " (no test set: every row was learned from)"
     else:
         lines[0] += f", {_test(best)} on the test"
+    if run.default_model != best["model"]:
+        lines.append(
+            f"predicts by default: {run.default_model}, a fairer choice than the first of many: decisions.json"
+        )
     if baselines.height:
         first = baselines.row(0, named=True)
         lines.append(f"best baseline: {first['model']}, {_number(first['cv_mean'])} cross-validated")
