@@ -104,8 +104,7 @@ def test_unknown_flag_is_a_usage_error(cli):
 
 @pytest.mark.parametrize("other", [False, True])
 def test_another_row_than_the_first_that_predicts_is_told(binary, capsys, monkeypatch, other):
-    first = binary.run.board.best["model"]
-    name = "ensemble_stack" if other else first
+    name = binary.ranked[int(other)]["model"]
     monkeypatch.setattr(type(binary.run), "default_model", name)
     print_outcome(binary.run)
     assert (f"predicts by default: {name}" in capsys.readouterr().err) == other
