@@ -68,19 +68,27 @@ def is_unsupported(dtype: pl.DataType) -> bool:
 
 
 def infer_column(
-    series: pl.Series, *, declared: bool = False, reading: str = "", why: str = "", asked: Kind | None = None
+    series: pl.Series,
+    *,
+    declared: bool = False,
+    reading: str = "",
+    why: str = "",
+    asked: Kind | None = None,
+    levels: pl.Series | None = None,
 ) -> Column:
     """Find out what a normalised column is.
 
     ``declared`` says that its source called it categorical, ``reading`` how its text was read, ``why`` what that text
-    was like, ``asked`` which kind was asked for.
+    was like, ``asked`` which kind was asked for. ``levels`` are the different values of text, where they are known.
     """
     reading = reading or ("" if declared else _READINGS.get(series.dtype.base_type(), ""))
     if is_unsupported(series.dtype):
         n_unique, kind, reason = 0, "unsupported", f"values of type {series.dtype} cannot be used by a model"
     else:
-        n_unique = _count_distinct(series)
-        kind, reason = (asked, ASKED) if asked else _kind(series, n_unique, declared)
+        if series.dtype == pl.String and levels is None:
+            levels = series.unique().drop_nulls()
+        n_unique = _count_distinct(series) if levels is None else len(levels)
+        kind, reason = (asked, ASKED) if asked else _kind(series, n_unique, declared, levels)
     return Column(
         name=series.name,
         kind=kind,  # type: ignore[arg-type]
@@ -112,7 +120,7 @@ def _count_marked(series: pl.Series) -> int:
     return int(np.count_nonzero(marks))
 
 
-def _kind(series: pl.Series, n_unique: int, declared: bool) -> tuple[Kind, str]:
+def _kind(series: pl.Series, n_unique: int, declared: bool, levels: pl.Series | None) -> tuple[Kind, str]:
     if n_unique == 0:
         return "constant", "every value is missing"
     if n_unique == 1 and series.null_count() == 0:
@@ -125,8 +133,8 @@ def _kind(series: pl.Series, n_unique: int, declared: bool) -> tuple[Kind, str]:
         return "datetime", "values are dates or times"
     if declared:
         return "categorical", f"stored as a category, with {n_unique} levels"
-    if series.dtype == pl.String:
-        return _kind_of_text(series, n_unique)
+    if levels is not None:
+        return _kind_of_text(series, levels)
     return _kind_of_whole(series, n_unique) if series.dtype.is_integer() else ("numeric", "values are numbers")
 
 
@@ -164,8 +172,9 @@ def _mostly_unique(series: pl.Series, n_unique: int) -> bool:
     return n_unique > _UNIQUE_IN_ID * len(series) and len(series) >= _ROWS_FOR_ID
 
 
-def _kind_of_text(series: pl.Series, n_unique: int) -> tuple[Kind, str]:
-    if n_unique <= _MOST_SPELLINGS and (spelled := _boolean_words(series)):
+def _kind_of_text(series: pl.Series, levels: pl.Series) -> tuple[Kind, str]:
+    n_unique = len(levels)
+    if n_unique <= _MOST_SPELLINGS and (spelled := _boolean_words(levels)):
         return "boolean", f"values are {spelled}"
     present = series.drop_nulls()
     unique = n_unique == len(present) and len(present) >= _PRESENT_IN_ID * len(series)
@@ -182,9 +191,9 @@ def _kind_of_text(series: pl.Series, n_unique: int) -> tuple[Kind, str]:
     return "categorical", f"text with {n_unique} different values"
 
 
-def _boolean_words(series: pl.Series) -> str:
+def _boolean_words(levels: pl.Series) -> str:
     """Say which spellings of true and false fill a text column; empty when it holds anything else, or one side only."""
-    spelled = sorted(series.unique().drop_nulls())
+    spelled = sorted(levels)
     words = {text.strip().casefold() for text in spelled}
     truth = to_booleans(pl.Series(sorted(words), dtype=pl.String))
     known = truth.null_count() == 0 and truth.any() and not truth.all()

@@ -9,7 +9,7 @@ import polars as pl
 from bench.errors import DataError
 from bench.kinds import Column, Kind
 from bench.readings import read_as
-from bench.values import AMBIGUOUS, MISSING, to_booleans, to_moments, to_numbers, to_text, without_missing
+from bench.values import AMBIGUOUS, MISSING, find_levels, to_booleans, to_moments, to_numbers, to_text, without_missing
 
 #: The greatest number that models which compute in float32 can hold; recipes cut to it.
 _FLOAT32_MAX = 3.4028234663852886e38
@@ -91,7 +91,7 @@ def _coerce_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[s
         series = series.cast(pl.String)
     if series.dtype == pl.String:
         is_text = dtype == pl.String and not column.reading
-        series = without_missing(series, MISSING if is_text else MISSING + AMBIGUOUS)
+        series = without_missing(series, MISSING if is_text else MISSING + AMBIGUOUS, find_levels(series))
     elif series.dtype.is_float():
         series = series.fill_nan(None)
     result = read(read_as(series, column.reading)).rename(series.name)

@@ -22,19 +22,27 @@ _MOMENT_FORMATS = (
 )
 
 
-def without_missing(series: pl.Series, spelled: tuple[str, ...] = MISSING) -> pl.Series:
-    """Make null of the values of a text column that are spelled as missing; the other values stay as they are."""
-    if _repeats(series):
-        levels = series.unique()
-        missing = series.is_in(levels.filter(levels.str.strip_chars().is_in(spelled)).to_list())
-    else:
+def find_levels(series: pl.Series) -> pl.Series | None:
+    """The different values of a text column, where a look at some finds them few; what holds of each is told from them.
+
+    Null is left out.
+    """
+    some = series.gather_every(max(1, len(series) // _LOOKED_AT))
+    return series.unique().drop_nulls() if some.n_unique() < _LOOKED_AT // 4 else None
+
+
+def without_missing(
+    series: pl.Series, spelled: tuple[str, ...] = MISSING, levels: pl.Series | None = None
+) -> pl.Series:
+    """Make null of the values of a text column that are spelled as missing; the others stay, as does a whole column.
+
+    ``levels`` are the column's different values, where they are known.
+    """
+    if levels is None:
         missing = series.str.strip_chars().is_in(spelled)
-    return series.set(missing, None) if missing.any() else series
-
-
-def _repeats(series: pl.Series) -> bool:
-    """Whether a look at some values finds so few that it is faster to do things once a spelling."""
-    return series.gather_every(max(1, len(series) // _LOOKED_AT)).n_unique() < _LOOKED_AT // 4
+        return series.set(missing, None) if missing.any() else series
+    missing = levels.filter(levels.str.strip_chars().is_in(spelled))
+    return series.set(series.is_in(missing.to_list()), None) if len(missing) else series
 
 
 def to_numbers(series: pl.Series) -> pl.Series:

@@ -343,6 +343,12 @@ def _loaded(path: Path, *, typed: bool) -> tuple[pl.DataFrame, tuple[str, ...]]:
     return normal.frame, (*notes, *reading_notes(normal.readings))
 
 
+def _call_large(patch: pytest.MonkeyPatch) -> None:
+    """Have texts of some thousand bytes read as large ones are."""
+    patch.setattr(delimited, "_LARGE_BYTES", 4000)
+    patch.setattr(delimited, "_HEAD_BYTES", 2000)
+
+
 ODD_FRACTIONS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False, width=64).map(str),
     st.sampled_from(
@@ -355,34 +361,63 @@ ODD_FRACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    values=st.lists(ODD_FRACTIONS, min_size=1, max_size=4),
-    places=st.lists(st.integers(0, 2999), min_size=4, max_size=4),
+ODD_WHOLES = st.one_of(
+    st.integers(-(2**65), 2**65).map(str), ODD_FRACTIONS, st.sampled_from(["-0", "-07", "+07", " 07"])
 )
-def test_fractions_parsed_as_such_are_what_their_text_would_be_read_as(
-    tmp_path: Path, values: list[str], places: list[int]
+FRACTIONS = [f"{n / 7:.{n % 9}f}" for n in range(3000)]
+ODD_WORDS = st.one_of(ODD_FRACTIONS, st.sampled_from(["True", "FALSE", "t", "yes", " true", "1"]))
+WORDS = [("true", "false")[n % 3 % 2] for n in range(3000)]
+WHOLES = [str(n * 37 % 1000 - 100) for n in range(3000)]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    of=st.sampled_from([(FRACTIONS, ODD_FRACTIONS), (WHOLES, ODD_WHOLES), (WORDS, ODD_WORDS)]).flatmap(
+        lambda of: st.tuples(st.just(of[0]), st.lists(of[1], min_size=1, max_size=4))
+    ),
+    places=st.lists(st.integers(0, 2999), min_size=4, max_size=4),
+    first=st.booleans(),
+)
+def test_numbers_parsed_as_such_are_what_their_text_would_be_read_as(
+    tmp_path: Path, of: tuple[list[str], list[str]], places: list[int], first: bool
 ) -> None:
     path = tmp_path / "table.csv"
-    column = [f"{n / 7:.{n % 9}f}" for n in range(3000)]
+    column, values = list(of[0]), of[1]
+    order = "a;b" if first else "b;a"
+
+    def line(value: str, n: int) -> str:
+        return f"{value};k{n % 3}" if first else f"k{n % 3};{value}"
+
     for place, value in zip(places, values, strict=False):
         column[place] = value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delimited, "_HEAD_BYTES", 2000)
-        path.write_text("a;b\n" + "".join(f"{value};k{n % 3}\n" for n, value in enumerate(column)))
+        _call_large(patch)
+        path.write_text(f"{order}\n" + "".join(f"{line(value, n)}\n" for n, value in enumerate(column)))
         typed, text = _loaded(path, typed=True), _loaded(path, typed=False)
     assert_frame_equal(typed[0], text[0], check_exact=True)
     assert typed[1] == text[1]
 
 
-def test_fractions_are_parsed_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "_HEAD_BYTES", 2000)
+def test_numbers_are_parsed_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _call_large(monkeypatch)
     path = tmp_path / "table.csv"
-    path.write_text("a,b,c\n" + "".join(f"{n / 8},{n},0{n}.5\n" for n in range(3000)) + ",,\n")
+    path.write_text("a,b,c\n" + "".join(f"{n / 8},{n},{n}.5\n" for n in range(3000)) + ",,\n")
     frame, _ = read_file(path, ReadOptions(typed=True))
-    assert frame.dtypes == [pl.Float64, pl.String, pl.Float64]
+    assert frame.dtypes == [pl.Float64, pl.Int64, pl.Float64]
     assert frame["a"].null_count() == 1
     assert read_file(path, ReadOptions())[0].dtypes == [pl.String] * 3
+
+
+@pytest.mark.parametrize("odd", ["007", " 7", "1.5", "x", "9" * 20])
+def test_whole_numbers_are_parsed_as_such_where_none_is_odd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    _call_large(monkeypatch)
+    lines = [f"k,{n},{n / 8}" for n in range(3000)]
+    assert read(tmp_path, "\n".join(["a,b,c", *lines, ""]), typed=True)[0].dtypes == [pl.String, pl.Int64, pl.Float64]
+    odder = read(tmp_path, "\n".join(["a,b,c", *lines, f"k,{odd},1.5", ""]), typed=True)[0]
+    assert odder.dtypes == [pl.String, pl.String, pl.Float64]
+    assert odder["b"][-1] == odd
 
 
 PLAIN_LINES = [f"{n / 8},{n},x" for n in range(2000)]
@@ -390,6 +425,7 @@ RAGGED = {
     "a field too many, empty": ({700: "1,2,x,", 900: "1,2"}, r"line 702 has 4, line 902 has 2 \(2 such lines\)"),
     "a field too many": ({700: "1,2,x,y", 900: "1,2"}, r"line 702 has 4, line 902 has 2 \(2 such lines\)"),
     "a line too few": ({700: "1,2,x,y,z", 900: ""}, r"line 702 has 5 \(1 such lines\)"),
+    "a line too few in many": ({700: "1,2"}, r"line 702 has 2 \(1 such lines\)"),
     "too many in the last line": ({700: "1,2", 1999: "1,2,x,"}, r"line 702 has 2, line 2001 has 4 \(2 such lines\)"),
 }
 
@@ -399,7 +435,7 @@ RAGGED = {
 def test_ragged_lines_whose_fields_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: dict[int, str], message: str, end: str
 ) -> None:
-    monkeypatch.setattr(delimited, "_HEAD_BYTES", 2000)
+    _call_large(monkeypatch)
     content = "\n".join(["a,b,c", *(lines.get(n, line) for n, line in enumerate(PLAIN_LINES))]) + end
     with pytest.raises(DataError, match=message):
         read(tmp_path, content, typed=True)
@@ -409,7 +445,7 @@ def test_ragged_lines_whose_fields_add_up(
 def test_line_ends_that_polars_reads_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr(delimited, "_HEAD_BYTES", 2000)
+    _call_large(monkeypatch)
     content = "\n".join(["a,b,c", *PLAIN_LINES, ""]).replace(*change)
     typed, text = (read(tmp_path, content, typed=typed)[0] for typed in (True, False))
     assert typed.equals(text.with_columns(pl.col("a").cast(typed["a"].dtype)))
@@ -417,7 +453,7 @@ def test_line_ends_that_polars_reads_otherwise(
 
 
 def test_rows_longer_than_what_is_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "_HEAD_BYTES", 2000)
+    _call_large(monkeypatch)
     row = ",".join(["1.5"] * 1000)
     content = "\n".join([",".join(f"c{n}" for n in range(1000)), *[row] * 5, ""])
     assert read(tmp_path, content, typed=True)[0].shape == (5, 1000)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from bench.readings import moments, numbers, spans
-from bench.values import AMBIGUOUS, MISSING, to_booleans, without_missing
+from bench.values import AMBIGUOUS, MISSING, find_levels, to_booleans, without_missing
 
 #: A column is read as something else than text when this share of its values can be; the others become missing.
 READABLE_SHARE = 0.95
@@ -34,7 +34,7 @@ class Reading:
 
     ``proven`` is False when the values would allow another reading as well. ``spelled`` counts the values that were
     spelled as missing, ``stated`` those of them that may be levels among words, and ``lost`` those that could not be
-    read.
+    read. ``levels`` are the different values of text, where they were looked for.
     """
 
     name: str = ""
@@ -43,6 +43,7 @@ class Reading:
     spelled: Counter[str] = field(default_factory=Counter)
     stated: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
+    levels: pl.Series | None = field(default=None, compare=False, repr=False)
 
 
 Read = tuple[pl.Series, Reading]
@@ -109,8 +110,9 @@ def count_as_moments(series: pl.Series) -> str:
 
 def keep_text(series: pl.Series) -> Read:
     """Keep text as it is but for what is spelled as missing."""
-    kept = without_missing(series)
-    return kept, Reading(spelled=_unread(series, kept))
+    levels = find_levels(series)
+    kept = without_missing(series, levels=levels)
+    return kept, Reading(spelled=_unread(series, kept), levels=levels if kept is series else None)
 
 
 def _sample(series: pl.Series) -> pl.Series:

@@ -21,7 +21,7 @@ _DIGITS = {
         r"|\d+\.\d{1,2}|\d+\.\d{4,}"
     ),
 }
-_LEADING_ZERO = r"^\s*[+-]?0\d+\s*$"
+_LEADING_ZERO = r"^\s*0\d+\s*$"
 _INTEGER = r"^\s*[+-]?\d+\s*$"
 _HEAD = 1000
 
@@ -72,7 +72,7 @@ def _cast(text: pl.Series, dtype: pl.DataType) -> pl.Series:
 
 
 def are_names(text: pl.Series, numbers: pl.Series, *, mixed: bool) -> bool:
-    """Whether numbers are names: postal codes with a leading zero, account numbers beyond 64 bits.
+    """Whether numbers are names: postal codes with a leading zero (and no sign), account numbers beyond 64 bits.
 
     ``mixed`` says that not all values are plain numbers: then a leading zero counts among fractions, too.
     """

@@ -8,27 +8,31 @@ something is wrong.
 
 import csv
 import itertools
+import math
 import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from bench.errors import DataError, RequestError
 from bench.sources.base import ReadOptions
 from bench.sources.dialect import Text, open_text, read_separator
 from bench.sources.encoding import read_as_utf8
-from bench.sources.plain import Plain, Read
+from bench.sources.marks import each_block
+from bench.sources.plain import Plain, Read, line_at
 from bench.table import check_names, each, name_columns
 from bench.values import AMBIGUOUS, MISSING
 
 # Small blocks stay in the processor's cache; a row must fit into one.
 _BLOCK_BYTES, _LARGE_BLOCK_BYTES = 2**22, 2**26
-_HEAD_BYTES = 2**20
-_HEADS = 64
-_COUNTED_BYTES = 2**20
+_LARGE_BYTES = 2**21
+_HEAD_BYTES = 2**18
+# Of lines that are long, so many are looked at, or else such a part of them all.
+_HEAD_LINES, _HEADS = 256, 64
 _TOLD_LINES = 3
 _SAMPLED = 100
 _DECIMAL_COMMA = r"^\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?\s*$"
@@ -66,15 +70,14 @@ def _parse(text: Text, options: ReadOptions) -> tuple[list[str], list[pl.Series]
     """Parse all fields; return the names, which may repeat, the columns, and what was left out."""
     import pyarrow
 
-    quoted = text.content.find(b'"', text.start) >= 0
     try:
-        if options.typed and not options.null and not quoted and (frame := _plainly_read(text)) is not None:
+        if options.typed and not options.null and not text.marks.quotes and (frame := _plainly_read(text)) is not None:
             return frame.columns, frame.get_columns(), ()
-        table, wrong = _cut(text, text.view, quoted)
+        table, wrong = _cut(text, text.view, text.marks.quotes)
         names = list(table.column_names)
     except pyarrow.ArrowInvalid as error:
         raise _explain(text, str(error)) from None
-    if quoted and ((wrong and options.bad_lines == "skip") or not _ends_closed(text, table)):
+    if text.marks.quotes and ((wrong and options.bad_lines == "skip") or not _ends_closed(text, table)):
         _read_through(text)
     skipped = _told(text, len(names), wrong, len(table), options) if wrong else ()
     return names, each(_series, table.columns), skipped
@@ -85,55 +88,73 @@ def _series(column: Any) -> pl.Series:
 
 
 def _plainly_read(text: Text) -> pl.DataFrame | None:
-    """Read a large text without quotes by polars, columns of plain fractions as numbers; None unless that is safe.
+    """Read a large text without quotes by polars, columns of numbers and of truth as such; None unless that is safe.
 
-    Empty fields are null. The numbers are what `bench.readings` makes of the text: what is no finite number, or no
-    number at all, is left to the readings.
+    Empty fields are null. The numbers are what `bench.readings` makes of the text: what is no finite number, no number
+    at all, or may be a name such as ``007``, is left to the readings.
     """
     # polars differs in carriage returns, too, and in a last line with a delimiter too many and no line end.
-    ended = text.end < len(text.content) and text.content.find(b"\r") < 0
-    if not ended or text.line > 1 or text.header or len(text.view) < 2 * _HEAD_BYTES:
+    ended = text.end < len(text.content) and not text.marks.returns
+    if not ended or text.line > 1 or text.header or len(text.view) < _LARGE_BYTES or (head := _head(text)) is None:
         return None
-    delimiters, line_ends = _count(text)
-    schema = _schema(text)
-    if schema is None or delimiters != (line_ends + 1) * (len(schema) - 1):
-        return None
+    for typed in (False,) if _any_odd_start(text) else (True, False):
+        frame = _cast(text, head, typed)
+        if frame is not None:
+            return frame if _is_filled(frame, text) else None
+    return None
+
+
+def _is_filled(frame: pl.DataFrame, text: Text) -> bool:
+    """Whether no line, none having too many fields, has too few: what these lack is null in the last column."""
+    if not frame.to_series(-1).null_count():
+        return True
+    delimiters = sum(each_block(text.view, lambda block: np.count_nonzero(block == ord(text.delimiter))))
+    return delimiters == (frame.height + 1) * (frame.width - 1) > 0
+
+
+def _cast(text: Text, head: Any, typed: bool) -> pl.DataFrame | None:
+    """Read a text with the types that its head has; None where a value is none of its type, or a line is too long.
+
+    Unless ``typed``, fractions alone are not text.
+    """
+    # How lines start was not looked at.
+    types = (_type(column, typed and position > 0) for position, column in enumerate(head.columns))
+    schema = dict(zip(head.column_names, types, strict=True))
     try:
         with text.file.path.open("rb") as stream:
             frame = pl.read_csv(stream, schema=schema, separator=text.delimiter, quote_char=None)
-    except pl.exceptions.PolarsError:  # a line has too many fields, or a value is no number
+    except pl.exceptions.PolarsError:
         return None
-    # No line has too many fields, so that none has too few: together they have as many as they should.
-    finite = all(column.is_finite().all() for column in frame.select(pl.col(pl.Float64)))
-    return frame if finite and frame.height == line_ends else None
+    # A sum is no number where a value is none.
+    return frame if all(math.isfinite(c.sum()) for c in frame.get_columns() if c.dtype == pl.Float64) else None
 
 
-def _schema(text: Text) -> dict[str, pl.DataType] | None:
-    """Columns as the first lines have them: as numbers where they hold fractions; None where something is wrong."""
+def _head(text: Text) -> Any:
+    """The first lines of a text as a pyarrow table; None where something is wrong."""
     import pyarrow
 
-    size = max(_HEAD_BYTES, len(text.view) // _HEADS)  # rows may be long
+    line = len(line_at(text.content, text.start))
+    size = max(_HEAD_BYTES, min(_HEAD_LINES * line, len(text.view) // _HEADS))
     end = text.content.rfind(b"\n", text.start, text.start + size)
     try:
         head, wrong = _cut(text, text.view[: max(0, end - text.start)], quoted=False)
     except pyarrow.ArrowInvalid:  # for one, no row is as short as that
         return None
-    types = (pl.Float64() if _are_fractions(column) else pl.String() for column in head.columns)
-    schema = dict(zip(head.column_names, types, strict=True))
-    return schema if len(schema) == head.num_columns and not wrong else None
+    return None if wrong or len(set(head.column_names)) < head.num_columns else head
 
 
-def _count(text: Text) -> tuple[int, int]:
-    """Count delimiters and line ends, in blocks that stay in the processor's cache."""
-    content = np.frombuffer(text.view, dtype=np.uint8)
-    delimiter, line_end = ord(text.delimiter), ord("\n")
+def _any_odd_start(text: Text) -> bool:
+    """Whether a field begins with a blank, or with a zero and another digit: whole numbers may be names there."""
+    delimiter, blank, zero = ord(text.delimiter), ord(" "), ord("0")
+    both = 0xFF ^ blank ^ zero  # blanks and zeros differ in this bit alone
 
-    def count(start: int) -> tuple[int, int]:
-        block = content[start : start + _COUNTED_BYTES]
-        return int(np.count_nonzero(block == delimiter)), int(np.count_nonzero(block == line_end))
+    def any_in(block: npt.NDArray[np.uint8]) -> bool:
+        second = block[1:-1]
+        starts = np.flatnonzero((block[: len(second)] == delimiter) & (second & both == blank))
+        digits = block[starts + 2] - zero < 10  # smaller bytes wrap around
+        return bool((digits | (second[starts] == blank)).any())
 
-    delimiters, line_ends = zip(*each(count, range(0, len(content), _COUNTED_BYTES)), strict=True)
-    return sum(delimiters), sum(line_ends)
+    return any(each_block(text.view, any_in, beyond=2))
 
 
 def _cut(text: Text, view: Any, quoted: bool) -> tuple[Any, int]:
@@ -173,11 +194,17 @@ def _cut_in_blocks(text: Text, view: Any, quoted: bool, size: int) -> tuple[Any,
     return table, next(bad)
 
 
-def _are_fractions(column: Any) -> bool:
-    """Whether text holds numbers alone, and not whole ones alone, which may be names."""
+def _type(column: Any, typed: bool) -> pl.DataType:
+    """The type of a column of text by its first values: numbers, or truth, if they all are."""
     values = _series(column)
-    numbers = values.filter(values != "").cast(pl.Float64, strict=False)
-    return numbers.null_count() == 0 and bool(values.str.contains(r"^-?\d+\.\d").any())
+    values = values.filter(values != "")
+    if typed and len(values) and values.is_in(["true", "false"]).all():
+        return pl.Boolean()
+    if values.cast(pl.Float64, strict=False).null_count() or values.is_empty():
+        return pl.String()
+    if values.str.contains(r"^-?\d+\.\d").any():
+        return pl.Float64()
+    return pl.Int64() if typed and values.cast(pl.Int64, strict=False).null_count() == 0 else pl.String()
 
 
 def _explain(text: Text, error: str) -> DataError:
@@ -270,8 +297,7 @@ def _without_decimal_commas(
 
     Between semicolons a comma is taken for a decimal one; elsewhere it must not look as in ``1,234``.
     """
-    unquoted = text.content.find(b'"', text.start) < 0
-    if options.decimal == "." or (text.delimiter == "," and unquoted):
+    if options.decimal == "." or (text.delimiter == "," and not text.marks.quotes):
         return columns, ()
     habit = options.decimal == "," or text.delimiter == ";"
     spelled = [*MISSING, *AMBIGUOUS, *options.null]

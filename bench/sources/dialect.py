@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import DataError, RequestError
-from bench.sources.plain import Plain, line_at, mapped
+from bench.sources.marks import Marks
+from bench.sources.plain import Plain, line_at, looked_through
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _TAB_ENDINGS = (".tsv", ".tab")
@@ -36,6 +37,7 @@ class Text:
     end: int
     line: int
     delimiter: str
+    marks: Marks
     escape: str | None
     header: list[str] | None
     width: int
@@ -48,8 +50,9 @@ class Text:
 
 def open_text(file: Plain, separator: str | None) -> tuple[Text, tuple[str, ...]]:
     """Map a file, find where its header begins, and how it is cut into fields."""
-    content = mapped(file)
-    _check_no_nul(file, content)
+    file, content, marks = looked_through(file)
+    if marks.nul:
+        raise _nul(file, content)
     start, line, comments, stated = _preamble(content)
     end = len(content)
     while end > start and content[end - 1] in b"\r\n":
@@ -68,7 +71,7 @@ def open_text(file: Plain, separator: str | None) -> tuple[Text, tuple[str, ...]
         notes.append("the names of columns are read from the line with '#' before the first row")
     if comments:
         notes.append(f"{len(comments)} lines that begin with '#' before the header are left out")
-    escape = _escape(content, delimiter)
+    escape = _escape(content, delimiter) if marks.quotes else None
     if escape:
         notes.append("quotes within fields are escaped by backslashes")
     text = Text(
@@ -78,6 +81,7 @@ def open_text(file: Plain, separator: str | None) -> tuple[Text, tuple[str, ...]
         end=end,
         line=line,
         delimiter=delimiter,
+        marks=marks,
         escape=escape,
         header=header,
         width=len(header or _first_record(lines, delimiter)),
@@ -125,14 +129,12 @@ def read_separator(asked: str | None) -> str | None:
     return separator
 
 
-def _check_no_nul(file: Plain, content: Any) -> None:
-    at = content.find(b"\0")
-    if at >= 0:
-        line = content[:at].count(b"\n") + 1
-        raise DataError(
-            f"{file.shown} must be text, got NUL bytes (the first in line {line}). Delete them: tr -d '\\0'; or state "
-            "the encoding, where it is UTF-16 without a mark: --encoding utf-16-le."
-        )
+def _nul(file: Plain, content: Any) -> DataError:
+    line = content[: content.find(b"\0")].count(b"\n") + 1
+    return DataError(
+        f"{file.shown} must be text, got NUL bytes (the first in line {line}). Delete them: tr -d '\\0'; or state "
+        "the encoding, where it is UTF-16 without a mark: --encoding utf-16-le."
+    )
 
 
 def _preamble(content: Any) -> tuple[int, int, list[str], str | None]:
@@ -187,7 +189,7 @@ def _is_number(text: str) -> bool:
 
 def _escape(content: Any, delimiter: str) -> str | None:
     r"""Tell whether ``\"`` is a quote within a field: where quotes are doubled, a backslash and a quote end a field."""
-    if content.find(b'"') < 0 or content.find(b'\\"') < 0:
+    if content.find(b'\\"') < 0:
         return None
     within = re.compile(rb'\\"(?![\r\n"' + re.escape(delimiter.encode()) + rb"]|\Z)")
     return "\\" if within.search(content) else None

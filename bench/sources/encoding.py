@@ -9,11 +9,8 @@ from encodings.aliases import aliases
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from bench.errors import DataError, RequestError, nearest
-from bench.sources.plain import Plain, Read, mapped, read_head
-from bench.table import each
+from bench.sources.plain import Plain, Read, looked_through, read_head
 
 _CHUNK = 2**22
 # UTF-32's little-endian mark begins with that of UTF-16, so it comes first.
@@ -41,7 +38,8 @@ def read_as_utf8(file: Plain, asked: str | None, read: Callable[[Plain], Read]) 
     encoding = _known(asked) if asked else _MARKS.get(_mark(read_head(file.path)))
     note: tuple[str, ...] = ()
     if encoding in _UTF_8:
-        if _is_ascii(file) or _is_utf8(file.path):
+        file, _, marks = looked_through(file)
+        if marks.ascii or _is_utf8(file.path):
             return read(file)
         if encoding is not None:
             raise _not_utf8(file)
@@ -83,11 +81,6 @@ def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
             yield chunk
-
-
-def _is_ascii(file: Plain) -> bool:
-    content = np.frombuffer(mapped(file), dtype=np.uint8)
-    return all(each(lambda at: content[at : at + _CHUNK].max() < 128, range(0, len(content), _CHUNK)))
 
 
 def _is_utf8(path: Path) -> bool:
@@ -157,4 +150,4 @@ def rewritten(file: Plain, encoding: str) -> Iterator[Plain]:
                     f"{file.shown} must be {encoding}; line {line} or one after it is not ({error}). "
                     "Correct --encoding, or leave it out to have it found."
                 ) from None
-        yield replace(file, path=path)
+        yield replace(file, path=path, content=None, marks=None)

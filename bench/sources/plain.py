@@ -15,7 +15,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Literal, cast
@@ -23,6 +23,7 @@ from typing import IO, Literal, cast
 import polars as pl
 
 from bench.errors import DataError, nearest
+from bench.sources.marks import Marks, find_marks
 
 #: A table, and sentences on what was assumed while it was read.
 Read = tuple[pl.DataFrame, tuple[str, ...]]
@@ -52,6 +53,7 @@ class Plain:
 
     ``path`` may be temporary; ``label`` is how the user would name the file, ``name`` what it was called without the
     endings of packings, ``part`` what stood after ``#`` and no packing took, ``notes`` what was assumed so far.
+    ``content`` holds its bytes, and ``marks`` which of them occur, where that is known already.
     """
 
     path: Path
@@ -59,6 +61,8 @@ class Plain:
     name: str
     part: str | None = None
     notes: tuple[str, ...] = ()
+    content: mmap.mmap | None = field(default=None, repr=False)
+    marks: Marks | None = None
 
     @property
     def shown(self) -> str:
@@ -88,11 +92,24 @@ def mapped(file: Plain) -> mmap.mmap:
     Raises:
         DataError: there are none.
     """
+    if file.content is not None:
+        return file.content
     with file.path.open("rb") as stream:
         try:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:  # nothing cannot be mapped
             raise DataError(f"{file.shown} is empty; it must hold a table.") from None
+
+
+def looked_through(file: Plain) -> tuple[Plain, mmap.mmap, Marks]:
+    """A file with its content and marks, and these.
+
+    Raises:
+        DataError: the file is empty.
+    """
+    content = mapped(file)
+    marks = file.marks or find_marks(content)
+    return replace(file, content=content, marks=marks), content, marks
 
 
 def line_at(content: mmap.mmap, at: int) -> bytes:
