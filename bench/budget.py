@@ -12,13 +12,15 @@ BATCH = 4
 _RESERVE_SHARE = 0.04
 _RESERVE_SECONDS = (6.0, 45.0)
 _RESERVE_PER_MILLION_CELLS = 1.0
+#: Of a budget, for fitting what was chosen on all rows, where that is asked for.
+_REFIT_SHARE = 0.15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """How a run is spent. ``trials`` is None in a run that stops by the clock; ``search`` ends the search then.
 
-    ``total`` is the moment at which the command should be over.
+    ``total`` is the moment at which the command should be over, but for what is fitted again on all rows.
     """
 
     slots: int
@@ -42,7 +44,7 @@ def plan(spec: RunSpec, machine: Machine, *, spent: float, cells: int) -> Plan:
         return Plan(slots=slots, trials=spec.trials, search=Deadline(None), total=Deadline(None), window_seconds=0.0)
     low, high = _RESERVE_SECONDS
     reserve = min(max(low, _RESERVE_SHARE * spec.budget), high) + _RESERVE_PER_MILLION_CELLS * cells / 1e6
-    left = spec.budget - spent
+    left = spec.budget - spent - (_REFIT_SHARE * spec.budget if spec.refit else 0.0)
     window = max(0.0, left - min(reserve, 0.5 * spec.budget))
     return Plan(
         slots=slots, trials=None, search=Deadline(window), total=Deadline(max(0.0, left)), window_seconds=window

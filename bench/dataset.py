@@ -309,7 +309,7 @@ def _dataset(
         _require_columns_of_flag("--drop", drop, frame.columns)
         _require_columns_of_flag("--kind", kinds, frame.columns)
         asked = {column: cast(Kind, kind) for column, kind in kinds.items() if column not in drop}
-        frame = frame.drop(drop)
+        frame = frame.drop(drop) if drop else frame  # even of nothing, it takes seconds where columns are many
     else:
         asked = {column.name: column.kind for column in like.columns if column.why == ASKED}
         known = {column.name: column.reading for column in like.columns}

@@ -6,7 +6,7 @@ what is known of them are the scores of the bag.
 
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from bench.candidate import Candidate
 from bench.combine import combiner_from_dict
 from bench.ensemble import Ensemble
-from bench.errors import RequestError, choices, nearest
+from bench.errors import RequestError, RunFailedError, choices, nearest
 from bench.family import Settings, discover, warm_up
 from bench.fold_data import fold_data
 from bench.folds import Fold
@@ -34,7 +34,9 @@ from bench.unpack import problem_of
 FOLDER = "refit"
 
 
-def refit(folder: Path, model: str | None, tell: Callable[[str], None], *, cpus: int = 1) -> Predictor:
+def refit(
+    folder: Path, model: str | None, tell: Callable[[str], None], *, cpus: int = 1, seconds: float | None = None
+) -> Predictor:
     """Fit a shipped model's members on all development rows, and write them as a predictor below the run folder.
 
     Args:
@@ -42,8 +44,10 @@ def refit(folder: Path, model: str | None, tell: Callable[[str], None], *, cpus:
         model: one of its predictor's models; None for the default.
         tell: told in a sentence what is fitted.
         cpus: threads a fit may use.
+        seconds: nothing is begun that by the fold models would take longer; None for no limit.
 
     Raises:
+        RunFailedError: there is not that much time.
         RequestError: the predictor has no such model.
         DataError: the run's data is gone or has changed.
         StoreError: the folder holds no predictor, or another process works in it.
@@ -58,9 +62,17 @@ def refit(folder: Path, model: str | None, tell: Callable[[str], None], *, cpus:
     described = read_json(folder / "predictor" / "predictor.json")
     with contextlib.closing(RunStore(folder, read_json(folder / "identity.json")["identity"])):
         try:
-            problem = _on_all_rows(problem_of(folder))
+            asked = problem_of(folder)
+            folds, problem = asked.splits.folds, _on_all_rows(asked)
+            rows = len(problem.splits.folds[0].train)
             past = {entry.candidate.trial_id: entry for entry in read_past(folder, read_events(folder))}
             members = [past[trial_id] for trial_id in described["models"][name]["trials"]]
+            needed = sum(_foretold(member, folds, rows) for member in members)
+            if seconds is not None and needed > seconds:
+                raise RunFailedError(
+                    f"fitting {name} on all rows takes about {needed:.0f} s, of --budget {max(0.0, seconds):.0f} are "
+                    f"left. Run `bench refit {folder}`, or give it a larger --budget."
+                )
             for member in members:
                 rounds = _mean_rounds(member)
                 told = "" if rounds is None else f" for {rounds:,} rounds"
@@ -78,6 +90,12 @@ def _on_all_rows(problem: Problem) -> Problem:
     rows = np.unique(np.concatenate([part for fold in problem.splits.folds for part in (fold.train, fold.valid)]))
     fold = Fold(train=rows, valid=rows[:0])
     return replace(problem, splits=replace(problem.splits, folds=(fold,)), folder=problem.folder / "cache" / FOLDER)
+
+
+def _foretold(member: Past, folds: Sequence[Fold], rows: int) -> float:
+    """Seconds that a member takes on all rows, by those of its fold models and what each of them learned from."""
+    learned = [min(len(fold.train), member.candidate.rows or rows) for fold in folds]
+    return float(np.mean([fold.fit_seconds * rows / n for fold, n in zip(member.folds, learned, strict=False)]))
 
 
 def _mean_rounds(member: Past) -> int | None:

@@ -46,7 +46,7 @@ BESIDE_SPLITS = ("group", "time", "gap", "test_size")
 _OF_TASK = ("target", "metric", "task", "positive_class", "group", "time", "gap", "splits")
 #: Keys that change how a run is carried out, or how much of it, but never what one of its results is; a preset's name
 #: among them, since what it stands for is in the other keys.
-_NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track", "preset"})
+_NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track", "preset", "refit"})
 #: Keys whose outcome is in the fingerprint of the data.
 _IN_FINGERPRINT = frozenset({"sep", "encoding", "decimal", "null", "bad_lines", "query", "offline", "drop"})
 
@@ -57,7 +57,7 @@ class RunSpec:
 
     ``families`` holds names to use, or names with a leading minus to leave out; empty means all. ``preset`` is where
     settings came from that were not given, and nothing else. ``slowdown`` is how many times the best single model's
-    predict time an ensemble may take; None for any.
+    predict time an ensemble may take; None for any. ``refit`` asks for one model a member, fitted on all rows.
     """
 
     dataset: str
@@ -71,6 +71,7 @@ class RunSpec:
     families: tuple[str, ...] = ()
     ensembles: bool = True
     slowdown: float | None = None
+    refit: bool = False
     folds: int | None = None
     test_size: float | None = None
     test: str | None = None
@@ -170,7 +171,7 @@ def _check(content: Mapping[str, Any]) -> None:
             raise RequestError(f"--{name.replace('_', '-')} must be text, got {value}. {cure}.")
         if content.get(name) == "":
             raise RequestError(f"--{name.replace('_', '-')} must not be empty. Leave it out for its default.")
-    for name in ("track", "offline", "ensembles"):
+    for name in ("track", "offline", "ensembles", "refit"):
         if not isinstance(content.get(name, True), bool):
             raise RequestError(f"{name} must be true or false, got {content[name]!r}.")
     for name, allowed in _CHOICES.items():

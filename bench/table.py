@@ -106,9 +106,9 @@ def normalise(
     """
     asked, known = asked or {}, known or {}
     # Text takes longest: begun first, no thread ends long after the others.
-    order = sorted(range(frame.width), key=lambda at: frame.dtypes[at] != pl.String)
-    taken = each(lambda c: _take_in(c, asked.get(c.name), known.get(c.name)), [frame.to_series(at) for at in order])
-    done = [one for _, one in sorted(zip(order, taken, strict=True), key=itemgetter(0))]
+    columns = sorted(enumerate(frame.get_columns()), key=lambda pair: pair[1].dtype != pl.String)
+    taken = each(lambda pair: (pair[0], _take_in(pair[1], asked, known)), columns)
+    done = [one for _, one in sorted(taken, key=itemgetter(0))]
     whole = xxh3_128(f"rows {len(frame)}".encode())
     for one in done:
         whole.update(one.digest)
@@ -141,12 +141,13 @@ class _Taken:
     digest: bytes
 
 
-def _take_in(given: pl.Series, asked: Kind | None, known: str | None) -> _Taken:
+def _take_in(given: pl.Series, asked: Mapping[str, Kind], known: Mapping[str, str]) -> _Taken:
     """Do with a column, in one go, all that is done column by column: threads need not wait for each other between."""
-    series, reading = _normalise_column(given, asked, known)
+    kind = asked.get(given.name)
+    series, reading = _normalise_column(given, kind, known.get(given.name))
     read = reading or Reading()
     declared = given.dtype in (pl.Categorical, pl.Enum)
-    column = infer_column(series, declared=declared, reading=read.name, why=read.why, asked=asked, levels=read.levels)
+    column = infer_column(series, declared=declared, reading=read.name, why=read.why, asked=kind, levels=read.levels)
     return _Taken(series=series, reading=reading, column=column, digest=_digest(series))
 
 

@@ -55,3 +55,9 @@ def test_a_counted_run_knows_no_clock(spent):
 
 def test_one_fit_a_core_and_at_least_one():
     assert [spend(60.0, cpus=cpus).slots for cpus in (0, 1, 3)] == [1, 1, 3]
+
+
+def test_time_is_kept_back_for_fitting_again():
+    made = plan(make_spec(dataset="d", budget=300.0, refit=True), here(4), spent=20.0, cells=0)
+    assert made.total.left == pytest.approx(235.0, abs=0.5)
+    assert made.window_seconds == pytest.approx(223.0)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import lightgbm
 import numpy as np
@@ -11,7 +12,8 @@ from conftest import finish
 from test_predictor import raw
 
 from bench import refit
-from bench.errors import RequestError
+from bench.errors import RequestError, RunFailedError
+from bench.folds import Fold
 from bench.predictor import load_predictor
 from bench.store import fold_folder, read_events, read_json
 
@@ -85,3 +87,33 @@ def test_command_tells_that_scores_are_the_bags(cli, boosted, copy, tmp_path):
     told = cli("predict", copy / "refit", tmp_path / "rows.parquet", "--output", tmp_path / "out.parquet")
     assert ", fitted on all rows: " in told.err
     assert pl.read_parquet(tmp_path / "out.parquet").height == len(boosted.splits.test)
+
+
+def test_nothing_is_begun_that_takes_longer_than_there_is_time(copy):
+    before = sorted(path for path in copy.rglob("*"))
+    with pytest.raises(
+        RunFailedError, match=r"on all rows takes about \d+ s, of --budget 0 are left. Run `bench refit"
+    ):
+        refit.refit(copy, None, lambda _: None, seconds=0.0)
+    assert sorted(path for path in copy.rglob("*")) == before
+    refit.refit(copy, None, lambda _: None, seconds=1e6)
+    assert (copy / "refit" / "predictor.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("sampled", "expected"), [(None, 10 * (100 / 80 + 3 * 100 / 50) / 2), (40, 10 * (2.5 + 7.5) / 2)]
+)
+def test_time_on_all_rows_is_told_by_what_fold_models_learned_from(sampled, expected):
+    candidate = SimpleNamespace(rows=sampled)
+    member = SimpleNamespace(candidate=candidate, folds=[SimpleNamespace(fit_seconds=s) for s in (10.0, 30.0)])
+    folds = [Fold(train=np.arange(n), valid=np.arange(0)) for n in (80, 50)]
+    assert refit._foretold(member, folds, 100) == pytest.approx(expected)
+
+
+def test_run_that_is_asked_to_fits_again_at_its_end(cli, tmp_path):
+    asked = ("run", "--dataset", "penguins", "--families", "decision_tree,linear", "--trials", 2, "--refit")
+    told = cli(*asked, "--engine", "local", "--no-track", "--output", tmp_path / "run")
+    assert told.code == 0
+    assert f"Fitted on all rows: {tmp_path / 'run' / 'refit'}." in told.err
+    again, bag = (load_predictor(tmp_path / "run" / name) for name in ("refit", "predictor"))
+    assert (again.default, again.fitted_on) == (bag.default, "all rows")

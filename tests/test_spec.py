@@ -138,8 +138,9 @@ OTHERS = {
     "bad_lines": "skip",
     "query": "select 1",
     "offline": True,
+    "refit": True,
 }
-CARRIED_OUT = {"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track", "preset"}
+CARRIED_OUT = {"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track", "preset", "refit"}
 #: What decides what the data is, and so is in its fingerprint.
 READ = {"drop", "sep", "encoding", "decimal", "null", "bad_lines", "query", "offline"}
 
@@ -197,7 +198,7 @@ def test_a_request_comes_back_from_its_file(tmp_path_factory, content, end, test
 def test_a_file_is_plain_to_read():
     assert make_spec(dataset="adult", families="knn", budget="5m").to_yaml() == (
         "dataset: adult\nbudget: 300s\nfamilies:\n- knn\n"
-        "ensembles: true\nbad_lines: error\noffline: false\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
+        "ensembles: true\nrefit: false\nbad_lines: error\noffline: false\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
     )
 
 

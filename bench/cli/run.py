@@ -35,6 +35,10 @@ def run(
         float | None,
         typer.Option(help="Times the best single model's predict time that an ensemble may take."),
     ] = None,
+    refit: Annotated[
+        bool | None,
+        typer.Option("--refit", help="At the end, fit what predicts by default on all rows: `bench refit`."),
+    ] = None,
     folds: Annotated[int | None, typer.Option(help="Cross-validation folds. [default: from the rows]")] = None,
     test_size: Annotated[
         float | None,

@@ -12,7 +12,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -112,25 +112,22 @@ def _is_filled(frame: pl.DataFrame, text: Text) -> bool:
     return delimiters == (frame.height + 1) * (frame.width - 1) > 0
 
 
-def _cast(text: Text, head: Any, typed: bool) -> pl.DataFrame | None:
+def _cast(text: Text, head: pl.DataFrame, typed: bool) -> pl.DataFrame | None:
     """Read a text with the types that its head has; None where a value is none of its type, or a line is too long.
 
     Unless ``typed``, fractions alone are not text.
     """
-    # How lines start was not looked at.
-    types = (_type(column, typed and position > 0) for position, column in enumerate(head.columns))
-    schema = dict(zip(head.column_names, types, strict=True))
     try:
         with text.file.path.open("rb") as stream:
-            frame = pl.read_csv(stream, schema=schema, separator=text.delimiter, quote_char=None)
+            frame = pl.read_csv(stream, schema=_types(head, typed), separator=text.delimiter, quote_char=None)
     except pl.exceptions.PolarsError:
         return None
     # A sum is no number where a value is none.
     return frame if all(math.isfinite(c.sum()) for c in frame.get_columns() if c.dtype == pl.Float64) else None
 
 
-def _head(text: Text) -> Any:
-    """The first lines of a text as a pyarrow table; None where something is wrong."""
+def _head(text: Text) -> pl.DataFrame | None:
+    """The first lines of a text, every column as text; None where something is wrong."""
     import pyarrow
 
     line = len(line_at(text.content, text.start))
@@ -140,7 +137,8 @@ def _head(text: Text) -> Any:
         head, wrong = _cut(text, text.view[: max(0, end - text.start)], quoted=False)
     except pyarrow.ArrowInvalid:  # for one, no row is as short as that
         return None
-    return None if wrong or len(set(head.column_names)) < head.num_columns else head
+    odd = wrong or len(set(head.column_names)) < head.num_columns
+    return None if odd else cast(pl.DataFrame, pl.from_arrow(head))
 
 
 def _any_odd_start(text: Text) -> bool:
@@ -194,17 +192,26 @@ def _cut_in_blocks(text: Text, view: Any, quoted: bool, size: int) -> tuple[Any,
     return table, next(bad)
 
 
-def _type(column: Any, typed: bool) -> pl.DataType:
-    """The type of a column of text by its first values: numbers, or truth, if they all are."""
-    values = _series(column)
-    values = values.filter(values != "")
-    if typed and len(values) and values.is_in(["true", "false"]).all():
-        return pl.Boolean()
-    if values.cast(pl.Float64, strict=False).null_count() or values.is_empty():
-        return pl.String()
-    if values.str.contains(r"^-?\d+\.\d").any():
-        return pl.Float64()
-    return pl.Int64() if typed and values.cast(pl.Int64, strict=False).null_count() == 0 else pl.String()
+def _types(head: pl.DataFrame, typed: bool) -> dict[str, pl.DataType]:
+    """Types of columns by their first values: text, unless all of them are numbers, or truth. All columns at once."""
+    values = pl.all()
+    tests = {
+        "filled": values != "",
+        "numbers": (values != "") & values.cast(pl.Float64, strict=False).is_not_null(),
+        "fractions": values.str.contains(r"^-?\d+\.\d"),
+        "whole": (values != "") & values.cast(pl.Int64, strict=False).is_not_null(),
+        "truth": values.is_in(["true", "false"]),
+    }
+    counts = (head.select(test.sum()).row(0) for test in tests.values())
+
+    def type_of(first: bool, filled: int, numbers: int, fractions: int, whole: int, truth: int) -> pl.DataType:
+        if numbers == filled and fractions:
+            return pl.Float64()
+        if not typed or first or not filled:  # how lines begin was not looked at
+            return pl.String()
+        return pl.Int64() if whole == filled else pl.Boolean() if truth == filled else pl.String()
+
+    return {name: type_of(not at, *c) for at, (name, *c) in enumerate(zip(head.columns, *counts, strict=True))}
 
 
 def _explain(text: Text, error: str) -> DataError:
