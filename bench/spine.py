@@ -12,6 +12,7 @@ from bench.engine import Engine, at_work
 from bench.journal import Journal
 from bench.problem import make_problem
 from bench.progress import NullProgress, Progress
+from bench.recipes.screening import screening_notes
 from bench.record import Record
 from bench.resources import Machine
 from bench.result import Run
@@ -79,7 +80,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         record.data(dataset)
         record.decisions(*machine_notes(tools.machine, spec, task.metric.name), *dataset.notes)
         record.decisions(dataset.kinds, task.kind_why, *task.notes)
-        record.decisions(*splits.notes, *left_out)
+        record.decisions(*splits.notes, *screening_notes(task.schema), *left_out)
         record.stage("audit", "audit")
         findings = record.audit(audit(task, dataset, splits.test))
         findings.require(spec.allow)

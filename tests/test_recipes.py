@@ -419,13 +419,13 @@ def test_a_recipe_of_another_version_is_refused(name: str, frame: pl.DataFrame, 
     recipe, _ = fitted(name, frame)
     recipe.version = recipe_version(name) + 1
     recipe.save(tmp_path)
-    with pytest.raises(DataError, match=rf"must hold recipe '{name}' of version 2, got '{name}' of version 3\. Fit it"):
+    with pytest.raises(DataError, match=rf"must hold recipe '{name}' of version 3, got '{name}' of version 4\. Fit it"):
         load_recipe(name, tmp_path)
 
 
 def test_another_recipe_is_refused(frame: pl.DataFrame, tmp_path: Path):
     fitted("trees", frame)[0].save(tmp_path)
-    with pytest.raises(DataError, match="must hold recipe 'nets' of version 2, got 'trees' of version 2"):
+    with pytest.raises(DataError, match="must hold recipe 'nets' of version 3, got 'trees' of version 3"):
         load_recipe("nets", tmp_path)
 
 

@@ -198,7 +198,8 @@ def test_a_request_comes_back_from_its_file(tmp_path_factory, content, end, test
 def test_a_file_is_plain_to_read():
     assert make_spec(dataset="adult", families="knn", budget="5m").to_yaml() == (
         "dataset: adult\nbudget: 300s\nfamilies:\n- knn\n"
-        "ensembles: true\nrefit: false\nbad_lines: error\noffline: false\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
+        "ensembles: true\nrefit: false\n"
+        "bad_lines: error\noffline: false\nsampler: tpe\nseed: 0\nengine: ray\ntrack: true\n"
     )
 
 

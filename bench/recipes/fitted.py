@@ -19,6 +19,7 @@ from bench.recipes.columns import Columns
 from bench.recipes.document import Document, read_document, write_document
 from bench.recipes.feature import Feature
 from bench.recipes.features import Features, Made, Training, make_sample, makes_any
+from bench.recipes.screening import screened
 from bench.recipes.table import Table
 from bench.recipes.target_encoding import assign_folds, targets
 
@@ -101,7 +102,8 @@ class FittedRecipe(ABC):
 
     def fit_transform(self, frame: pl.DataFrame, y: Array) -> Encoded:
         """Fit on training rows and encode them."""
-        self._columns, table = Columns.fit(self._schema, frame, self._seed, self._switches)
+        schema = screened(self._schema, frame, targets(y, self._kind))
+        self._columns, table = Columns.fit(schema, frame, self._seed, self._switches)
         self._made = Made()
         if makes_any(self._switches):
             self._made, table = Made.fit(self._switches, table, self._training(y))

@@ -45,7 +45,7 @@ class Linear(FittedRecipe):
 
     name = "linear"
     shows_gaps = frozenset({"numbers", "categories"})
-    version = 2
+    version = 3
 
     _scaling: Scaling
     _shaping: Shaping

@@ -25,7 +25,7 @@ class Nets(FittedRecipe):
 
     name = "nets"
     shows_gaps = frozenset({"numbers"})
-    version = 2
+    version = 3
 
     _scaling: Scaling
     _shaping: Shaping
