@@ -270,6 +270,21 @@ def test_regression_penalties_do_not_depend_on_the_unit():
         np.testing.assert_allclose(large, small * 1e6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["linear", "svm", "gaussian_process", "mlp", "realmlp"])
+def test_odd_rows_are_not_predicted_far_beyond_the_target(name, tmp_path):
+    sample = make_sample(discover()[name], "regression", n_rows=100)
+    estimator = fitted(name, sample)
+    odd = sample.test.values.copy()
+    odd[::2, 0] *= 1e4
+    predicted = estimator.predict(replace(sample.test, values=odd))
+    low, high = sample.y.min(), sample.y.max()
+    assert predicted.min() >= low - 0.05 * (high - low)
+    assert predicted.max() <= high + 0.05 * (high - low)
+    estimator.save(tmp_path)
+    again = discover()[name].load(tmp_path).predict(replace(sample.test, values=odd))
+    np.testing.assert_array_equal(again, predicted)
+
+
 # --- calibration -----------------------------------------------------------------------------------------------------
 
 

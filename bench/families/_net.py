@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from bench.families._boosting import loss_of
-from bench.families._estimator import FamilyEstimator, number, row_weights
+from bench.families._estimator import FamilyEstimator, number, row_weights, target_range
 from bench.family import Settings
 from bench.metric import Array
 from bench.recipes import Encoded
@@ -153,9 +153,7 @@ class NetEstimator(FamilyEstimator):
         """Learn how to standardise the target, and the range of predictions."""
         self._centre = float(np.mean(y))
         self._scale = float(np.std(y)) or 1.0
-        lowest, highest = float(np.min(y)), float(np.max(y))
-        margin = self.margin * (highest - lowest)
-        self._range = (lowest - margin, highest + margin)
+        self._range = target_range(y, self.margin)
 
     def _target(self, y: Array) -> Array:
         """Turn codes or values into what the loss compares with."""

@@ -36,4 +36,5 @@ FAMILY = Family(
     libraries=("numpy",),
     order=0,
     baseline=True,
+    version=2,
 )

@@ -184,4 +184,5 @@ FAMILY = Family(
     order=128,
     cost=25.0,
     max_rows=5_000,
+    version=2,
 )

@@ -55,4 +55,5 @@ FAMILY = Family(
     order=40,
     baseline=True,
     max_rows=200_000,
+    version=2,
 )

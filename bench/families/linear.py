@@ -92,4 +92,5 @@ FAMILY = Family(
     imports=("sklearn.linear_model",),
     order=30,
     baseline=True,
+    version=2,
 )

@@ -159,4 +159,5 @@ FAMILY = Family(
     order=127,
     cost=3.0,
     max_rows=10_000,
+    version=2,
 )
