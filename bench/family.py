@@ -15,6 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Protocol
 
+import numpy as np
+
 from bench.data import shipped
 from bench.errors import BenchError, RequestError, SkipError, choices, nearest
 from bench.metric import Array, TaskKind
@@ -115,6 +117,13 @@ class Family:
     version: int = 1
     max_rows: int | None = None
     space: Path | None = None
+
+
+def target_range(y: Array, margin: float = 0.05) -> tuple[float, float]:
+    """Where predictions of a regression may lie: the range of the training target, widened by a part of itself."""
+    lowest, highest = float(np.min(y)), float(np.max(y))
+    more = margin * (highest - lowest)
+    return lowest - more, highest + more
 
 
 def warm_up(family: Family) -> None:

@@ -27,6 +27,7 @@ from bench.errors import RequestError, StoreError, choices, nearest
 from bench.family import Estimator, get_family
 from bench.fold_data import recipe_folder, recipe_key
 from bench.identity import file_digest
+from bench.log_target import load
 from bench.metric import Array, TaskKind
 from bench.problem import Problem
 from bench.recipes import Encoded, Features, Recipe, load_recipe
@@ -200,8 +201,8 @@ class Predictor:
         """Read a fitted fold model, once, with the classes that it knows."""
         if (trial, fold) not in self._loaded:
             folder = fold_folder(self._folder, trial, fold)
-            load = get_family(self._trials[trial]["family"]).load
-            self._loaded[trial, fold] = load(folder), read_classes(folder)
+            family = get_family(self._trials[trial]["family"])
+            self._loaded[trial, fold] = load(family, folder), read_classes(folder)
         estimator, present = self._loaded[trial, fold]
         return estimator, present
 

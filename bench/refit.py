@@ -22,6 +22,7 @@ from bench.fold_data import fold_data
 from bench.folds import Fold
 from bench.identity import seed_for
 from bench.journal import read_past
+from bench.log_target import build
 from bench.predictor import Predictor, load_predictor, write_predictor
 from bench.problem import Problem
 from bench.recipes import Features, without_switches
@@ -120,7 +121,7 @@ def _fit(problem: Problem, member: Candidate, rounds: int | None, cpus: int) -> 
         seed=seed_for(member.seed, FOLDER),
         rounds=rounds,
     )
-    estimator = family.build(settings)
+    estimator = build(family, settings)
     with limit_threads(cpus):
         estimator.fit(data.train, y, valid=None, allotment=Allotment(cpus=cpus), deadline=Deadline(None))
     with building(fold_folder(problem.folder, member.trial_id, 0)) as temporary:

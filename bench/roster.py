@@ -9,6 +9,7 @@ from bench.errors import RequestError, choices
 from bench.family import Family, select, space_of
 from bench.fold_data import recipe_key
 from bench.identity import digest, seed_for
+from bench.log_target import is_skewed
 from bench.problem import Problem
 from bench.proposals import Member, Proposals, row_steps
 from bench.recipes.features import conditions
@@ -56,6 +57,8 @@ def _conditions(problem: Problem) -> frozenset[str]:
     held = {"regression"} if task.kind == "regression" else {"classification"}
     if task.imbalanced:
         held.add("imbalanced")
+    if task.kind == "regression" and is_skewed(task.y[problem.splits.folds[0].train]):
+        held.add("skewed")
     # Each choice of features is encoded, and kept until the run ends, for every fold.
     if task.n_rows * len(task.schema.columns) <= _MAX_FEATURE_CELLS:
         held |= conditions(task.schema)

@@ -13,9 +13,10 @@ A file holds::
     portfolio: [{learning_rate: 0.02}]        # tried before the search; what a point leaves out is the base's
 
 ``when`` leaves a parameter, in the search and in the defaults, to tasks that it fits: ``classification``,
-``regression``, ``imbalanced``; or to tables with something to make features of (see `bench.recipes.features`):
-``dates``, ``text``, ``numbers`` (two numeric columns or more), ``categories`` (two or more), ``mixed`` (one of each),
-``many_levels`` (in a category), ``gaps``. Parameters called ``features_<switch>`` are the recipe's, not the model's.
+``regression``, ``imbalanced``, ``skewed`` (a target whose values grow by factors); or to tables with something to make
+features of (see `bench.recipes.features`): ``dates``, ``text``, ``numbers`` (two numeric columns or more),
+``categories`` (two or more), ``mixed`` (one of each), ``many_levels`` (in a category), ``gaps``. Parameters called
+``features_<switch>`` are the recipe's, not the model's; ``target_log`` is nobody's own (see `bench.log_target`).
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ Condition = Literal[
     "classification",
     "regression",
     "imbalanced",
+    "skewed",
     "dates",
     "text",
     "numbers",

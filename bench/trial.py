@@ -15,6 +15,7 @@ from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
 from bench.fold_data import fold_data, recipe_key, training_rows
 from bench.identity import seed_for
+from bench.log_target import build
 from bench.memo import Memo
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
@@ -223,7 +224,7 @@ def _fit_and_score(
         seed=seed_for(candidate.seed, "fold", fold),
         rounds=rounds,
     )
-    estimator = family.build(settings)
+    estimator = build(family, settings)
     recorder.begin("fit", "fit")
     begun = time.perf_counter()
     estimator.fit(*parts.learn, valid=parts.watch, allotment=allotment, deadline=deadline)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.families._estimator import FamilyEstimator, target_range
-from bench.family import DeadlineReached
+from bench.families._estimator import FamilyEstimator
+from bench.family import DeadlineReached, target_range
 from bench.metric import Array
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline

@@ -36,13 +36,6 @@ def as_output(raw: Array, kind: TaskKind) -> Array:
     return normalised
 
 
-def target_range(y: Array, margin: float = 0.05) -> tuple[float, float]:
-    """Where predictions of a regression may lie: the range of the training target, widened by a part of itself."""
-    lowest, highest = float(np.min(y)), float(np.max(y))
-    more = margin * (highest - lowest)
-    return lowest - more, highest + more
-
-
 def softmax(logits: Array) -> Array:
     """Turn logits [n_rows, n_classes] into probabilities."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))

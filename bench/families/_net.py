@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from bench.families._boosting import loss_of
-from bench.families._estimator import FamilyEstimator, number, row_weights, target_range
-from bench.family import Settings
+from bench.families._estimator import FamilyEstimator, number, row_weights
+from bench.family import Settings, target_range
 from bench.metric import Array
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
