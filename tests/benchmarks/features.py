@@ -1,4 +1,4 @@
-"""What each generator of features is worth: switched on alone, and a few together, against the same model without.
+"""What each generator of features, and the target's logarithm, is worth: switched on, against the same model without.
 
     python tests/benchmarks/features.py FOLDER [--families lightgbm,linear] [--rows 5000] [--tables a,b] [--minutes 10]
 
@@ -25,33 +25,44 @@ from bench.candidate import Candidate
 from bench.dataset import load_dataset
 from bench.family import discover, space_of
 from bench.identity import digest
+from bench.log_target import is_skewed
 from bench.problem import Problem, make_problem
 from bench.recipes import Features
 from bench.recipes.features import PREFIX, conditions
 from bench.resources import Allotment
+from bench.space import Params, Value
 from bench.split import make_splits
 from bench.task import make_task
 from bench.trial import run_fold
 
 FOLDS = 3
 _ALL, _SMOOTH = ("trees", "linear", "nets"), ("linear", "nets")
-#: What is switched on, the condition for it, and the recipes that it does something for.
-SWITCHES = (
-    (Features(dates="cyclic"), "dates", _ALL),
-    (Features(text="characters"), "text", _ALL),
-    (Features(numbers="quantile"), "numbers", _SMOOTH),
-    (Features(numbers="yeo_johnson"), "numbers", _SMOOTH),
-    (Features(rare=5), "categories", _ALL),
-    (Features(rare=20), "categories", _ALL),
-    (Features(crosses=True), "categories", _ALL),
-    (Features(arithmetic=True), "numbers", _ALL),
-    (Features(groups=True), "mixed", _ALL),
-    (Features(counts=True), "many_levels", _ALL),
-    (Features(target="folds"), "many_levels", ("trees", "nets")),
-    (Features(target="ordered"), "many_levels", ("trees", "nets")),
-    (Features(missing=True), "gaps", _ALL),
-    (Features(crosses=True, target="folds"), "categories", ("trees",)),
-    (Features(crosses=True, arithmetic=True, groups=True), "mixed", ("linear",)),
+#: The name of what is switched on, parameters for it, its condition, and the recipes that it does something for.
+Switch = tuple[str, Params, str, tuple[str, ...]]
+
+
+def _switch(condition: str, recipes: tuple[str, ...], **switches: Value) -> Switch:
+    features = Features(**switches)
+    return features.key, {PREFIX + name: value for name, value in asdict(features).items()}, condition, recipes
+
+
+SWITCHES: tuple[Switch, ...] = (
+    _switch("dates", _ALL, dates="cyclic"),
+    _switch("text", _ALL, text="characters"),
+    _switch("numbers", _SMOOTH, numbers="quantile"),
+    _switch("numbers", _SMOOTH, numbers="yeo_johnson"),
+    _switch("categories", _ALL, rare=5),
+    _switch("categories", _ALL, rare=20),
+    _switch("categories", _ALL, crosses=True),
+    _switch("numbers", _ALL, arithmetic=True),
+    _switch("mixed", _ALL, groups=True),
+    _switch("many_levels", _ALL, counts=True),
+    _switch("many_levels", ("trees", "nets"), target="folds"),
+    _switch("many_levels", ("trees", "nets"), target="ordered"),
+    _switch("gaps", _ALL, missing=True),
+    _switch("categories", ("trees",), crosses=True, target="folds"),
+    _switch("mixed", ("linear",), crosses=True, arithmetic=True, groups=True),
+    ("target_log", {"target_log": True}, "skewed", _ALL),
 )
 
 
@@ -70,11 +81,11 @@ def problems(folder: Path, tables: list[str], rows: int, target: Path) -> Iterat
         yield make_problem(task, splits, fingerprint=path.stem, seed=0, folder=target / path.stem)
 
 
-def losses(problem: Problem, family: str, features: Features) -> list[float]:
-    """Fit a family's defaults with some features; the loss of each fold."""
+def losses(problem: Problem, family: str, switched: Params) -> list[float]:
+    """Fit a family's defaults with something switched on; the loss of each fold."""
     held = {"regression" if problem.task.kind == "regression" else "classification"}
     defaults = space_of(discover()[family]).narrowed(frozenset(held)).defaults
-    params = {**defaults, **{PREFIX + name: value for name, value in asdict(features).items()}}
+    params = {**defaults, **switched}
     candidate = Candidate(
         trial_id=digest(family, params), family=family, params=params, origin="default", number=0, seed=0
     )
@@ -83,25 +94,27 @@ def losses(problem: Problem, family: str, features: Features) -> list[float]:
         for fold in range(len(problem.splits.folds))
     ]
     if failed := [result.reason for result in results if result.score is None]:
-        raise SystemExit(f"{problem.folder.name}, {family}, {features.key}: {failed[0]}")
+        raise SystemExit(f"{problem.folder.name}, {family}, {switched}: {failed[0]}")
     return [result.scores[problem.task.metric.name] for result in results]
 
 
 def compare(problem: Problem, family: str, deadline: float) -> dict[str, tuple[float, bool] | None]:
     """Try each switch that fits; its change in per cent and whether the folds agree, None for want of time."""
     held, recipe = conditions(problem.task.schema), discover()[family].recipe
-    fitting = [features for features, condition, recipes in SWITCHES if condition in held and recipe in recipes]
+    if problem.task.kind == "regression" and is_skewed(problem.task.y):
+        held |= {"skewed"}
+    fitting = {key: params for key, params, condition, recipes in SWITCHES if condition in held and recipe in recipes}
+    found: dict[str, tuple[float, bool] | None] = dict.fromkeys(fitting)
     if time.monotonic() > deadline:
-        return {features.key: None for features in fitting}
-    without, found = losses(problem, family, Features()), {}
-    for features in fitting:
+        return found
+    without = losses(problem, family, {})
+    for key, params in fitting.items():
         if time.monotonic() > deadline:
-            found[features.key] = None
-            continue
-        within = losses(problem, family, features)
+            break
+        within = losses(problem, family, params)
         changes = [100 * (new / max(old, 1e-9) - 1) for new, old in zip(within, without, strict=True)]
         change = 100 * (statistics.fmean(within) / max(statistics.fmean(without), 1e-9) - 1)
-        found[features.key] = change, len({one > 0 for one in changes}) == 1 and all(changes)
+        found[key] = change, len({one > 0 for one in changes}) == 1 and all(changes)
     return found
 
 
@@ -130,7 +143,7 @@ def main() -> None:
 
 def print_board(family: str, rows: dict[str, dict]) -> None:
     """Print one family's changes, and how often each switch helped and harmed."""
-    columns = [features.key for features, _, _ in SWITCHES if any(features.key in row for row in rows.values())]
+    columns = [key for key, *_ in SWITCHES if any(key in row for row in rows.values())]
     print(f"\n### {family}\n\n| table | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for table, row in rows.items():
         cells = [
