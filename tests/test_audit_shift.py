@@ -100,6 +100,19 @@ def test_item_41_copies_on_both_sides_are_counted():
     assert "--group" in finding.advice
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_tables_without_numbers_are_looked_at_like_others(given):
+    columns = {f"c{k}": [f"v{v}" for v in RNG.integers(0, 40, 2 * N)] for k in range(12)}
+    columns = {"y": RNG.integers(0, 2, 2 * N).tolist(), "noise": columns["c0"], **columns}
+    halves = [{name: values[start::2] for name, values in columns.items()} for start in (0, 1)]
+    halves[1] |= {name: halves[0][name] for name in halves[0] if name not in ("noise", "c1")}
+    if given:
+        assert need(look(halves[0], test=halves[1]), "near_duplicates").evidence["share"] == 1.0
+        return
+    both = {name: halves[0][name] + halves[1][name] for name in columns}
+    assert need(look(both, test_size=0.2), "near_duplicates").evidence["share"] > 0.5
+
+
 def test_rows_of_few_levels_are_alike_by_chance():
     columns = {f"c{k}": [f"v{v}" for v in RNG.integers(0, 4, N)] for k in range(6)}
     report = look({"y": coin(N), "noise": RNG.integers(0, 3, N), **columns}, test_size=0.2)

@@ -112,7 +112,8 @@ def near_duplicates(view: View) -> Iterator[Finding]:
 def _rounded(learned: pl.DataFrame, asked: pl.DataFrame) -> tuple[Array, Array]:
     """Number the values of every column alike in both tables [n_rows, n_columns], numbers after rounding."""
     both = pl.concat([learned, asked])
-    spreads = both.select(cs.float().std()).row(0, named=True)
+    floats = both.select(cs.float())
+    spreads = floats.select(pl.all().std()).row(0, named=True) if floats.width else {}
     steps = {name: _ROUNDING * (spread or 0.0) for name, spread in spreads.items()}
     values = {
         name: (pl.col(name) / steps[name]).round() if 0 < steps.get(name, 0.0) < float("inf") else pl.col(name)
