@@ -102,7 +102,7 @@ class Trace:
     @property
     def started_at(self) -> float:
         """When the command began."""
-        return min((span.start for span in self.spans), default=0.0)
+        return self.spans[0].start if self.spans else 0.0
 
     @property
     def search(self) -> tuple[float, float]:
