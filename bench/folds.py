@@ -15,11 +15,12 @@ from bench.task import Task
 Notes = tuple[str, ...]
 
 DEFAULT_FOLDS = 5
+SMALL_FOLDS, SMALL_ROWS = 8, 2_000
 LARGE_FOLDS, LARGE_ROWS = 3, 100_000
 #: Rows that a fold of a large table is scored on: more would tell scores apart no better, and be missed in training.
 SCORED_ROWS = 33_000
 #: Below this many development rows, folds are shuffled and dealt again: (rows, repeats), the smallest first.
-REPEATS = ((200, 3), (400, 2))
+REPEATS = ((200, 3), (1_000, 2))
 #: The same for rows outside the most frequent class, of tables where more fits are still cheap.
 RARE_REPEATS = ((30, 3), (60, 2))
 MOST_ROWS_TO_REPEAT = 20_000
@@ -130,10 +131,17 @@ def _unscored_note(task: Task, rows: Array, folds: Sequence[Fold], count: int) -
     )
 
 
-def _usual_folds(rows: Array) -> tuple[int, str]:
-    """Number of folds where none was asked for, and why; rows alone decide, never a budget or a machine."""
+def _usual_folds(task: Task, rows: Array) -> tuple[int, str]:
+    """Number of folds where none was asked for, and why; rows alone decide, never a budget or a machine.
+
+    Of few rows each is dear to learn from; yet no class may be so rare that more folds leave it without a score.
+    """
     if len(rows) > LARGE_ROWS:
         return LARGE_FOLDS, f"since {len(rows):,} rows are plenty"
+    counts = np.empty(0) if task.kind == "regression" else np.bincount(task.y[rows])
+    lost = (counts >= DEFAULT_FOLDS) & (counts < SMALL_FOLDS)
+    if len(rows) < SMALL_ROWS and task.groups is None and not lost.any():
+        return SMALL_FOLDS, f"since {len(rows):,} rows are few"
     return DEFAULT_FOLDS, f"as is usual for {len(rows):,} rows"
 
 
@@ -142,7 +150,7 @@ def _fold_count(task: Task, rows: Array, asked: int | None) -> tuple[int, Notes]
 
     Two classes at least must reach into every fold, or nothing can be told apart in it.
     """
-    usual, why = _usual_folds(rows)
+    usual, why = _usual_folds(task, rows)
     wanted = asked or usual
     units, count = "rows", len(rows)
     classes = None if task.kind == "regression" else task.y[rows]
@@ -205,7 +213,7 @@ def forward_folds(task: Task, rows: Array, asked: int | None, seed: int) -> tupl
     blocks than wanted where otherwise one would hold a single class.
     """
     assert task.time is not None
-    usual, why = _usual_folds(rows)
+    usual, why = _usual_folds(task, rows)
     wanted = asked or usual
     time = task.time[rows]
     seen = time.min()

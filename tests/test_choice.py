@@ -35,9 +35,11 @@ def test_ensemble_that_is_ahead_on_every_fold_predicts(metric, sign):
     assert choose(singles, [behind], metric).why.startswith("a predicts, not stack: ")
 
 
-def test_ensemble_that_is_ahead_by_chance_does_not():
-    single = row("a", [1.0, 1.0, 1.0])
-    assert choose([single], [ensemble("greedy", [0.5, 1.4, 1.09])], RMSE).row is single
+def test_ensemble_that_is_no_worse_than_by_chance_predicts():
+    single = row("a", [1.0, 1.0, 1.0, 1.0])
+    for errors in ([0.5, 1.4, 1.09, 1.1], [1.1, 0.9, 1.1, 0.91]):
+        assert choose([single], [ensemble("greedy", errors)], RMSE).row.candidate.name == "greedy"
+    assert choose([single], [ensemble("greedy", [1.1, 1.0, 1.15, 1.12])], RMSE).row is single
 
 
 def test_first_of_many_by_chance_is_no_better_than_the_others():

@@ -150,10 +150,12 @@ def test_same_seed_same_splits(kind: TaskKind) -> None:
 @pytest.mark.parametrize(
     ("n", "folds", "expected", "repeats"),
     [
-        (100, None, 5, 3),
-        (300, None, 5, 2),
-        (400, None, 5, 1),
-        (1000, None, 5, 1),
+        (100, None, 8, 3),
+        (300, None, 8, 2),
+        (999, None, 8, 2),
+        (1000, None, 8, 1),
+        (1999, None, 8, 1),
+        (2000, None, 5, 1),
         (100, 4, 4, 3),
         (100_001, None, 3, 1),
         (1000, 7, 7, 1),
@@ -165,6 +167,16 @@ def test_rows_decide_folds_and_repeats(n: int, folds: int | None, expected: int,
     assert {fold.repeat for fold in splits.folds} == set(range(repeats))
     assert any("--folds sets another number" in note for note in splits.notes) == (folds is None)
     assert any("--repeats sets how many" in note for note in splits.notes) == (repeats > 1)
+
+
+@pytest.mark.parametrize(("rare", "expected"), [(4, 8), (5, 5), (7, 5), (8, 8)])
+def test_more_folds_than_usual_leave_no_class_without_a_score(rare: int, expected: int) -> None:
+    y = np.array([0] * 600 + [1] * 600 + [2] * rare)
+    assert len(split(make(y, "multiclass"), 0.0).folds) == expected
+
+
+def test_groups_are_dealt_to_the_usual_number_of_folds() -> None:
+    assert len(split(make(np.arange(1200.0), "regression", groups=np.arange(1200) % 100), 0.0).folds) == 5
 
 
 def test_repeats_shuffle_anew() -> None:
@@ -201,18 +213,18 @@ def test_classes_rarer_than_the_folds_are_only_learned_from() -> None:
     y = np.array([0] * 300 + [1] * 300 + [2] * 3)
     splits = split(make(y, "multiclass"), 0.0)
     assert all((y[fold.train] == 2).sum() == 3 for fold in splits.folds)
-    told = "3 rows stay in training and are never scored, as their class cannot be spread over 5 folds: 'c'."
+    told = "3 rows stay in training and are never scored, as their class cannot be spread over 8 folds: 'c'."
     assert told in splits.notes
 
 
 def test_a_rare_second_class_lowers_the_number_of_folds() -> None:
     splits = split(make([0] * 600 + [1] * 3), 0.0, repeats=1)
     assert len(splits.folds) == 3
-    assert "3 folds instead of 5, since there are only 3 rows of the second most frequent class" in splits.notes[0]
+    assert "3 folds instead of 8, since there are only 3 rows of the second most frequent class" in splits.notes[0]
 
 
 def test_few_groups_lower_the_number_of_folds() -> None:
-    splits = split(make(np.arange(600.0), "regression", groups=np.arange(600) % 3), 0.0)
+    splits = split(make(np.arange(600.0), "regression", groups=np.arange(600) % 3), 0.0, repeats=1)
     assert len(splits.folds) == 3
     assert "since there are only 3 groups" in splits.notes[0]
 
@@ -313,7 +325,7 @@ def test_changed_splits_are_refused(tmp_path: Path) -> None:
 def test_summary_counts_rows() -> None:
     summary = split(make(balanced(1000))).summary()
     assert summary["test_rows"] == 200
-    assert summary["folds"][0] == {"train": 640, "valid": 160, "repeat": 0}
+    assert summary["folds"][0] == {"train": 700, "valid": 100, "repeat": 0}
 
 
 # --- time with a gap, and groups in time ----------------------------------------------------------------------------

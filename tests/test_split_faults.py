@@ -50,7 +50,7 @@ CASES = {
         y(pl.when(N < 5).then(pl.lit("yes")).otherwise(pl.lit("no"))),
         "--repeats 1",
         0,
-        r"4 folds instead of 5, since there are only 4 rows of the second most frequent class",
+        r"4 folds instead of 8, since there are only 4 rows of the second most frequent class",
     ),
     "16 a class seen once": (
         y(pl.when(N == 7).then(pl.lit("yes")).otherwise(pl.lit("no"))),
