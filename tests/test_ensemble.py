@@ -11,6 +11,7 @@ from bench import ensemble, second_layer
 from bench.ensemble import build_ensembles
 from bench.family import discover, space_of
 from bench.resources import Allotment
+from bench.selection import fit_greedy
 from bench.split import Fold, Splits
 from bench.store import building, fold_folder, read_predictions, write_predictions
 from bench.trial import CLASSES, FoldResult, TrialResult, run_fold
@@ -155,6 +156,21 @@ def test_order_in_which_candidates_came_does_not_matter(fitted):
     ours = build_ensembles(problem, results)
     theirs = build_ensembles(problem, results[::-1])
     assert [e.combiner for e in ours] == [e.combiner for e in theirs]
+
+
+@pytest.mark.parametrize(("a_value", "left"), [(0.0, 1.0), (1e6, 0.2)])
+def test_fits_of_weights_leave_time_to_combine_and_score(fitted, monkeypatch, a_value, left):
+    told = []
+
+    def greedy(*args, seconds, **settings):
+        told.append(seconds)
+        return fit_greedy(*args, seconds=seconds, **settings)
+
+    monkeypatch.setattr(ensemble, "fit_greedy", greedy)
+    monkeypatch.setattr(ensemble, "_SECONDS_A_VALUE", a_value)
+    assert build_ensembles(*fitted("binary"), seconds=9e4)
+    shipped = ensemble._SHIPPED_SHARE * left * 9e4 / ensemble._TIMED_WAYS
+    assert told[0] == pytest.approx(shipped, rel=0.01)
 
 
 def test_few_rows_get_no_second_layer(fitted):
