@@ -140,7 +140,7 @@ def _usual_folds(task: Task, rows: Array) -> tuple[int, str]:
         return LARGE_FOLDS, f"since {len(rows):,} rows are plenty"
     counts = np.empty(0) if task.kind == "regression" else np.bincount(task.y[rows])
     lost = (counts >= DEFAULT_FOLDS) & (counts < SMALL_FOLDS)
-    if len(rows) < SMALL_ROWS and task.groups is None and not lost.any():
+    if len(rows) < SMALL_ROWS and task.groups is None and task.time is None and not lost.any():
         return SMALL_FOLDS, f"since {len(rows):,} rows are few"
     return DEFAULT_FOLDS, f"as is usual for {len(rows):,} rows"
 

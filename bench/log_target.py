@@ -21,8 +21,8 @@ PARAMETER = "target_log"
 _FILE = "target.json"
 #: A target is fit for it when it has no negative values and its skewness is larger.
 _SKEWNESS = 1.0
-#: Metrics that a median of values suits as well as their mean does not want the factor.
-_SQUARED = ("rmse", "r2", "mse")
+#: Metrics that want the mean of values rather than their median, as others do that are told by no squares.
+_SQUARED = ("rmse", "r2")
 #: Training rows that the factor is told from, at most, and how far from 1 it may be.
 _ROWS = 10_000
 _FACTORS = (0.5, 2.0)

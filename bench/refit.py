@@ -35,9 +35,7 @@ from bench.unpack import problem_of
 FOLDER = "refit"
 
 
-def refit(
-    folder: Path, model: str | None, tell: Callable[[str], None], *, cpus: int = 1, seconds: float | None = None
-) -> Predictor:
+def refit(folder: Path, model: str | None, tell: Callable[[str], None], *, cpus: int = 1) -> Predictor:
     """Fit a shipped model's members on all development rows, and write them as a predictor below the run folder.
 
     Args:
@@ -45,10 +43,8 @@ def refit(
         model: one of its predictor's models; None for the default.
         tell: told in a sentence what is fitted.
         cpus: threads a fit may use.
-        seconds: nothing is begun that by the fold models would take longer; None for no limit.
 
     Raises:
-        RunFailedError: there is not that much time.
         RequestError: the predictor has no such model.
         DataError: the run's data is gone or has changed.
         StoreError: the folder holds no predictor, or another process works in it.
@@ -60,29 +56,40 @@ def refit(
             f"--model must be one of the predictor's models, got {name!r}.{nearest(name, shipped.models)} "
             f"Choose one of: {choices(shipped.models)}."
         )
-    described = read_json(folder / "predictor" / "predictor.json")
     with contextlib.closing(RunStore(folder, read_json(folder / "identity.json")["identity"])):
-        try:
-            asked = problem_of(folder)
-            folds, problem = asked.splits.folds, _on_all_rows(asked)
-            rows = len(problem.splits.folds[0].train)
-            past = {entry.candidate.trial_id: entry for entry in read_past(folder, read_events(folder))}
-            members = [past[trial_id] for trial_id in described["models"][name]["trials"]]
-            needed = sum(_foretold(member, folds, rows) for member in members)
-            if seconds is not None and needed > seconds:
-                raise RunFailedError(
-                    f"fitting {name} on all rows takes about {needed:.0f} s, of --budget {max(0.0, seconds):.0f} are "
-                    f"left. Run `bench refit {folder}`, or give it a larger --budget."
-                )
-            for member in members:
-                rounds = _mean_rounds(member)
-                told = "" if rounds is None else f" for {rounds:,} rounds"
-                tell(f"{member.candidate.name} is fitted on {len(problem.splits.folds[0].train):,} rows{told}.")
-                _fit(problem, member.candidate, rounds, cpus)
-            candidates = [replace(member.candidate, rows=None) for member in members]
-            _write(problem, folder / FOLDER, name, candidates, described["models"][name]["combiner"])
-        finally:
-            shutil.rmtree(folder / "cache", ignore_errors=True)
+        return fit_again(problem_of(folder), name, tell, cpus=cpus)
+
+
+def fit_again(
+    problem: Problem, name: str, tell: Callable[[str], None], *, cpus: int, seconds: float | None = None
+) -> Predictor:
+    """The same for whoever holds the run's folder and its problem; ``name`` is one of the predictor's models.
+
+    Raises:
+        RunFailedError: by the fold models it would take longer than ``seconds`` (None: no limit); nothing is begun.
+    """
+    folder = problem.folder
+    shipped = read_json(folder / "predictor" / "predictor.json")["models"][name]
+    past = {entry.candidate.trial_id: entry for entry in read_past(folder, read_events(folder))}
+    members = [past[trial_id] for trial_id in shipped["trials"]]
+    whole = _on_all_rows(problem)
+    rows = len(whole.splits.folds[0].train)
+    needed = sum(_foretold(member, problem.splits.folds, rows) for member in members)
+    if seconds is not None and needed > seconds:
+        raise RunFailedError(
+            f"fitting {name} on all rows takes about {needed:.0f} s, of --budget {max(0.0, seconds):.0f} are left. "
+            f"Run `bench refit {folder}`, or give it a larger --budget."
+        )
+    try:
+        for member in members:
+            rounds = _mean_rounds(member)
+            told = "" if rounds is None else f" for {rounds:,} rounds"
+            tell(f"{member.candidate.name} is fitted on {rows:,} rows{told}.")
+            _fit(whole, member.candidate, rounds, cpus)
+        candidates = [replace(member.candidate, rows=None) for member in members]
+        _write(whole, folder / FOLDER, name, candidates, shipped["combiner"])
+    finally:
+        shutil.rmtree(folder / "cache", ignore_errors=True)
     return load_predictor(folder / FOLDER)
 
 

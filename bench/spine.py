@@ -24,7 +24,7 @@ from bench.split import make_splits
 from bench.task import make_task
 from bench.trace import Recorder
 from bench.track import NullTracker, TrackedTrials, Tracker
-from bench.wrap_up import conclude, track_outcome, tracked
+from bench.wrap_up import conclude, refit_in_time, track_outcome, tracked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,8 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
     with open_session(spec, dataset, test, task, tools.stop, tools.clock) as session:
         if session.answered:
             progress.note(f"This run is complete: {session.folder}. A larger --budget or --trials goes on with it.")
+            if spec.refit:
+                progress.note(f"--refit changes nothing of it: `bench refit {session.folder}` fits on all rows.")
             return Run(folder=session.folder)
         session.begin()
         tested, task = kind_of_test(task, splits), seal_test(session, task, splits)
@@ -106,4 +108,8 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         track_outcome(tools.tracker, problem, board, spending, killed=tools.stop.is_set())
         tools.stages.end()
         session.finish(journal)
+        if spec.refit and not tools.stop.is_set():
+            progress.stage("refit")
+            left = None if spec.budget is None else spec.budget - session.spent - tools.clock.seconds
+            refit_in_time(problem, record, cpus=tools.machine.cpus, seconds=left)
     return Run(folder=session.folder, interrupted=tools.stop.is_set())

@@ -1,19 +1,15 @@
 """Starting a run: choosing engine and tracker for a request."""
 
 import threading
-from pathlib import Path
 from typing import Any
 
 from bench.engine import Engine, LocalEngine
-from bench.errors import RunFailedError
-from bench.journal import seconds_spent
 from bench.progress import Progress
 from bench.resources import Machine, machine
 from bench.result import Run
 from bench.session import Clock
 from bench.spec import RunSpec
 from bench.spine import Tools, run
-from bench.store import read_events
 from bench.trace import Recorder
 from bench.track import NullTracker, Tracker
 
@@ -76,26 +72,4 @@ def execute(
         stages=stages,
         command=command,
     )
-    finished = run(spec, tools, data)
-    if spec.refit and not finished.interrupted:
-        _refit(finished.folder, spec, tools)
-    return finished
-
-
-def _refit(folder: Path, spec: RunSpec, tools: Tools) -> None:
-    """Fit what predicts on all rows, where there is time; where there is not, the bag of fold models stays."""
-    from bench.refit import FOLDER, refit
-
-    spent = max(tools.clock.seconds, seconds_spent(read_events(folder)))
-    tools.progress.stage("refit")
-    try:
-        refit(
-            folder,
-            None,
-            tools.progress.note,
-            cpus=tools.machine.cpus,
-            seconds=None if spec.budget is None else spec.budget - spent,
-        )
-        tools.progress.note(f"Fitted on all rows: {folder / FOLDER}. Scores are those of the fold models.")
-    except RunFailedError as error:
-        tools.progress.note(str(error))
+    return run(spec, tools, data)

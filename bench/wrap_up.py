@@ -17,6 +17,7 @@ from bench.leaderboard import Leaderboard, build_leaderboard
 from bench.predictor import Predictor, load_predictor, write_predictor
 from bench.problem import Problem
 from bench.record import Record
+from bench.refit import fit_again
 from bench.report import write_report
 from bench.spec import RunSpec
 from bench.track import Tracker
@@ -148,3 +149,13 @@ def track_outcome(
     seconds = max(_TRACKING_SECONDS, min(60.0, spending.total.left - _END_SECONDS))
     status = "KILLED" if killed else "FINISHED"
     return tracker.finish(problem.folder, status=status, metrics=metrics, seconds=seconds)
+
+
+def refit_in_time(problem: Problem, record: Record, *, cpus: int, seconds: float | None) -> None:
+    """Fit what predicts by default on all rows, where there is time; where there is not, the fold models stay alone."""
+    default = load_predictor(problem.folder).default
+    try:
+        predictor = fit_again(problem, default, record.decisions, cpus=cpus, seconds=seconds)
+        record.decisions(f"Fitted on all rows: {predictor.folder}. Scores are those of the fold models.")
+    except RunFailedError as error:
+        record.decisions(str(error))

@@ -11,11 +11,14 @@ import pytest
 from conftest import finish
 from test_predictor import raw
 
+import bench
 from bench import refit
+from bench.dataset import load_dataset
 from bench.errors import RequestError, RunFailedError
 from bench.folds import Fold
 from bench.predictor import load_predictor
 from bench.store import fold_folder, read_events, read_json
+from bench.unpack import problem_of
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +93,13 @@ def test_command_tells_that_scores_are_the_bags(cli, boosted, copy, tmp_path):
 
 
 def test_nothing_is_begun_that_takes_longer_than_there_is_time(copy):
-    before = sorted(path for path in copy.rglob("*"))
-    with pytest.raises(
-        RunFailedError, match=r"on all rows takes about \d+ s, of --budget 0 are left. Run `bench refit"
-    ):
-        refit.refit(copy, None, lambda _: None, seconds=0.0)
-    assert sorted(path for path in copy.rglob("*")) == before
-    refit.refit(copy, None, lambda _: None, seconds=1e6)
-    assert (copy / "refit" / "predictor.json").exists()
+    before = sorted(copy.rglob("*"))
+    problem, name = problem_of(copy), load_predictor(copy).default
+    told = r"on all rows takes about \d+ s, of --budget 0 are left. Run `bench refit"
+    with pytest.raises(RunFailedError, match=told):
+        refit.fit_again(problem, name, lambda _: None, cpus=1, seconds=0.0)
+    assert sorted(copy.rglob("*")) == before
+    assert refit.fit_again(problem, name, lambda _: None, cpus=1, seconds=1e6).fitted_on == "all rows"
 
 
 @pytest.mark.parametrize(
@@ -117,3 +119,20 @@ def test_run_that_is_asked_to_fits_again_at_its_end(cli, tmp_path):
     assert f"Fitted on all rows: {tmp_path / 'run' / 'refit'}." in told.err
     again, bag = (load_predictor(tmp_path / "run" / name) for name in ("refit", "predictor"))
     assert (again.default, again.fitted_on) == (bag.default, "all rows")
+    told = cli(*asked, "--engine", "local", "--no-track", "--output", tmp_path / "run")
+    assert f"`bench refit {tmp_path / 'run'}` fits on all rows" in told.err
+
+
+def test_run_of_a_frame_fits_again_from_what_it_holds(tmp_path):
+    frame = load_dataset("penguins").frame
+    settings = {"families": "decision_tree", "trials": 1, "engine": "local", "track": False, "quiet": True}
+    run = bench.run(frame, target="species", refit=True, output=tmp_path / "run", **settings)
+    assert load_predictor(run.folder / "refit").fitted_on == "all rows"
+
+
+def test_run_without_the_time_says_so_and_keeps_its_bag(tmp_path, monkeypatch):
+    monkeypatch.setattr(refit, "_foretold", lambda *_: 1e6)
+    settings = {"families": "decision_tree", "budget": "8s", "engine": "local", "track": False, "quiet": True}
+    run = bench.run("penguins", refit=True, output=tmp_path / "run", **settings)
+    assert not (run.folder / "refit").exists()
+    assert "on all rows takes about" in (run.folder / "decisions.json").read_text()

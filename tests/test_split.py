@@ -175,8 +175,9 @@ def test_more_folds_than_usual_leave_no_class_without_a_score(rare: int, expecte
     assert len(split(make(y, "multiclass"), 0.0).folds) == expected
 
 
-def test_groups_are_dealt_to_the_usual_number_of_folds() -> None:
-    assert len(split(make(np.arange(1200.0), "regression", groups=np.arange(1200) % 100), 0.0).folds) == 5
+def test_groups_and_moments_are_dealt_to_the_usual_number_of_folds() -> None:
+    for asked in ({"groups": np.arange(1200) % 100}, {"time": np.arange(1200)}):
+        assert len(split(make(np.arange(1200.0), "regression", **asked), 0.0).folds) == 5
 
 
 def test_repeats_shuffle_anew() -> None:
