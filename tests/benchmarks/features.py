@@ -1,6 +1,7 @@
 """What each generator of features, and the target's logarithm, is worth: switched on, against the same model without.
 
-    python tests/benchmarks/features.py FOLDER [--families lightgbm,linear] [--rows 5000] [--tables a,b] [--minutes 10]
+    python tests/benchmarks/features.py FOLDER [--families lightgbm,linear] [--rows 5000] [--tables a,b]
+        [--switches target_log] [--minutes 10]
 
 FOLDER holds tables as parquet files, each with a card beside it (a YAML file with `target`, and perhaps
 `group_columns`, which are left out). Of each table, at most so many rows are drawn; a family's defaults are fitted on
@@ -98,14 +99,18 @@ def losses(problem: Problem, family: str, switched: Params) -> list[float]:
     return [result.scores[problem.task.metric.name] for result in results]
 
 
-def compare(problem: Problem, family: str, deadline: float) -> dict[str, tuple[float, bool] | None]:
+def compare(problem: Problem, family: str, asked: list[str], deadline: float) -> dict[str, tuple[float, bool] | None]:
     """Try each switch that fits; its change in per cent and whether the folds agree, None for want of time."""
     held, recipe = conditions(problem.task.schema), discover()[family].recipe
     if problem.task.kind == "regression" and is_skewed(problem.task.y):
         held |= {"skewed"}
-    fitting = {key: params for key, params, condition, recipes in SWITCHES if condition in held and recipe in recipes}
+    fitting = {
+        key: params
+        for key, params, condition, recipes in SWITCHES
+        if condition in held and recipe in recipes and (not asked or key in asked)
+    }
     found: dict[str, tuple[float, bool] | None] = dict.fromkeys(fitting)
-    if time.monotonic() > deadline:
+    if not fitting or time.monotonic() > deadline:
         return found
     without = losses(problem, family, {})
     for key, params in fitting.items():
@@ -118,6 +123,10 @@ def compare(problem: Problem, family: str, deadline: float) -> dict[str, tuple[f
     return found
 
 
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
 def main() -> None:
     """Print a table a family in Markdown: one row a table, one column a switch."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -125,16 +134,17 @@ def main() -> None:
     parser.add_argument("--families", default="lightgbm,linear")
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--tables", default="")
+    parser.add_argument("--switches", default="", help="names of columns of the table; all by default")
     parser.add_argument("--minutes", type=float, default=10.0)
     arguments = parser.parse_args()
     deadline = time.monotonic() + 60 * arguments.minutes
-    names, tables = arguments.families.split(","), [name for name in arguments.tables.split(",") if name]
+    names, (tables, asked) = arguments.families.split(","), (_names(arguments.tables), _names(arguments.switches))
     found: dict[str, dict[str, dict]] = {family: {} for family in names}
     with tempfile.TemporaryDirectory() as folder:
         for problem in problems(arguments.folder, tables, arguments.rows, Path(folder)):
             for family in names:
                 begun = time.process_time()
-                found[family][problem.folder.name] = compare(problem, family, deadline)
+                found[family][problem.folder.name] = compare(problem, family, asked, deadline)
                 print(problem.folder.name, family, f"{time.process_time() - begun:.0f} s", file=sys.stderr, flush=True)
     for family in names:
         print_board(family, found[family])

@@ -24,6 +24,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -62,8 +63,8 @@ def draw(parameter: Parameter, rng: np.random.Generator) -> object:
 def points(space: Space, draws: int) -> Iterator[tuple[str, Params]]:
     """Name and give a family's points: its default, its portfolio, random draws."""
     yield "default", {}
-    for number, point in enumerate(space.portfolio):
-        yield f"present {number}", point
+    for point in space.portfolio:  # named by what they are, since a cache outlives a portfolio
+        yield f"present {digest(dict(point), length=8)}", point
     rng = np.random.default_rng(seed_for(0, "portfolio", space.family))
     plain = [p for p in space.parameters if p.when is None and not p.name.startswith("features_")]
     for number in range(draws):
@@ -79,8 +80,9 @@ def evaluate(folder: str, table: str, rows: int, scratch: str, family: str, name
     """Cross-validate one point on one table, in a process of the pool."""
     problem = _problem(folder, table, rows, scratch)
     kind = "regression" if problem.task.kind == "regression" else "classification"
-    space = space_of(discover()[family]).narrowed(frozenset({kind}) | conditions(problem.task.schema))
-    params = dict(space.defaults) if name == "default" else space.complete(point)
+    held = frozenset({kind}) | conditions(problem.task.schema)
+    space = replace(space_of(discover()[family]), portfolio=(point,)).narrowed(held)
+    params = dict(space.defaults) if name == "default" else space.complete(space.portfolio[0])
     candidate = Candidate(
         trial_id=digest(family, dict(params)), family=family, params=params, origin="tuned", number=0, seed=0
     )
@@ -146,11 +148,13 @@ def _of(regret: Mapping[str, np.ndarray], names: Sequence[str], column: int) -> 
     return min(float(regret[name][column]) for name in names)
 
 
-def left_out(regret: Mapping[str, np.ndarray], tables: Sequence[str], size: int) -> list[tuple[str, list[float]]]:
+def left_out(
+    regret: Mapping[str, np.ndarray], tables: Sequence[str], size: int, present: Sequence[str]
+) -> list[tuple[str, list[float]]]:
     """Of each table: the regret of the default, the present, random portfolios and the one chosen without the table."""
     rng = np.random.default_rng(0)
     draws = [name for name in regret if name.startswith("draw")]
-    present = ["default", *(name for name in regret if name.startswith("present"))][: size + 1]
+    present = [name for name in present if name in regret][: size + 1]
     rows = []
     for column, table in enumerate(tables):
         others = [at for at in range(len(tables)) if at != column]
@@ -178,7 +182,7 @@ def report(family: str, rows: Sequence[Mapping], size: int) -> None:
     chosen = choose(regret, size)
     print(f"\n### {family}\n\n{len(regret)} points on {len(tables)} tables; {len(dear)} left out as too dear.\n")
     print("| table left out | default | present | random | chosen without it |\n|---|---|---|---|---|")
-    rows_out = left_out(regret, tables, size)
+    rows_out = left_out(regret, tables, size, [name for name, _ in points(space_of(discover()[family]), 0)])
     for table, figures in rows_out:
         print(f"| {table} | {' | '.join(f'{figure:.2f}' for figure in figures)} |")
     print(f"| mean | {' | '.join(f'{np.mean([f[at] for _, f in rows_out]):.2f}' for at in range(4))} |\n")
