@@ -3,7 +3,8 @@
 A family's next error is taken for normally distributed around what its candidates reached so far; its promise is the
 expected improvement over the best error of all families (Mockus 1978), over the seconds a candidate of it costs. It is
 discounted by how many of the family there are already: of n + 1 draws alike, the last is the best once in n + 1
-times, and on a plateau the best of hundreds of cheap ones is the luckiest.
+times, and on a plateau the best of hundreds of cheap ones is the luckiest. What a family may reach that was not tried
+yet, other tables tell.
 """
 
 import math
@@ -26,8 +27,8 @@ _LATE = 2.0
 class FamilyRecord:
     """What a family's candidates reached: ``errors`` are mean errors (lower is better) of those with all folds.
 
-    ``fold_seconds`` is how long a worker was busy with each fold that went well, or would have been with all rows,
-    ``late_seconds`` what those that ran out of time are taken to have needed.
+    ``fold_seconds`` is how long a worker was busy with each fold that went well, or would have been with all rows and
+    a default's parameters, ``late_seconds`` what those that ran out of time are taken to have needed.
     """
 
     errors: list[float] = field(default_factory=list)
@@ -40,19 +41,25 @@ class FamilyRecord:
 
     @property
     def seconds_a_fold(self) -> float | None:
-        """Mean seconds a worker was busy with a fold; None before the first."""
+        """Mean seconds that a default fit keeps a worker busy; None before the first."""
         known = self.fold_seconds + self.late_seconds
         return float(np.mean(known)) if known else None
 
-    def add(self, result: TrialResult, metric: Metric, *, share: float = 1.0) -> None:
-        """Take in a closed candidate that learned from a ``share`` of the rows."""
+    def add(self, result: TrialResult, metric: Metric, *, cost: float = 1.0) -> None:
+        """Take in a closed candidate that was expected to ``cost`` so many default fits on all rows.
+
+        To be late is no failure of a family that has been in time: the next one is foretold to be dearer.
+        """
         self.tried += 1
         for fold in result.folds:
             if fold.status == "ok":
-                self.fold_seconds.append(fold.busy_seconds / share)
+                self.fold_seconds.append(fold.busy_seconds / cost)
             elif fold.status == "timeout" and fold.busy_seconds > 0:
-                self.late_seconds.append(_LATE * fold.busy_seconds / share)
-        self.failures = 0 if result.status in ("ok", "pruned") else self.failures + 1
+                self.late_seconds.append(_LATE * fold.busy_seconds / cost)
+        if result.status in ("ok", "pruned"):
+            self.failures = 0
+        elif result.status != "timeout" or not self.fold_seconds:
+            self.failures += 1
         if result.status != "ok":
             return
         if self.incumbent is None or metric.better(result.mean, float(np.mean(self.incumbent))):
@@ -67,30 +74,35 @@ def _expected_improvement(mean: float, spread: float, best: float) -> float:
     return spread * (z * 0.5 * math.erfc(-z / math.sqrt(2)) + density)
 
 
-def _cost(records: Mapping[str, FamilyRecord], seconds: float | None) -> float:
+def _cost(records: Mapping[str, FamilyRecord], seconds: float) -> float:
     """Seconds a fold, but no less than the median family's: to be cheaper still is no merit, or the cheapest family
     would take all candidates, and the best of a hundred is mostly lucky."""
     known = [own for other in records.values() if (own := other.seconds_a_fold) is not None]
-    return max(seconds or 0.0, float(np.median(known)) if known else 0.0, 1e-3)
+    return max(seconds, float(np.median(known)) if known else 0.0, 1e-3)
 
 
 def expected_gain(
-    records: Mapping[str, FamilyRecord], name: str, *, timed: bool, foretold: float | None = None, untried: bool = False
+    records: Mapping[str, FamilyRecord],
+    name: str,
+    *,
+    seconds: float | None = None,
+    behind: tuple[float, float] | None = None,
 ) -> float:
-    """Expected improvement of one more candidate of a family, a second when ``timed``, otherwise a candidate.
+    """Expected improvement of one more candidate of a family, a second where ``seconds`` a fold are foretold, otherwise
+    a candidate.
 
-    ``records`` holds all families. Those without a whole candidate promise nothing, but for one that is ``untried``: it
-    is taken for one of the better half of the others, at ``foretold`` seconds a fold.
+    ``records`` holds all families. Those without a whole candidate promise nothing, but for one that was not tried yet:
+    it is said to be ``behind`` the best by this mean and spread, as shares of the best error.
     """
     record = records[name]
     firsts = np.sort([min(other.errors) for other in records.values() if other.errors])
-    if not len(firsts) or not (record.errors or untried):
+    if not len(firsts) or not (record.errors or behind):
         return 0.0
     best = float(firsts[0])
-    cost = _cost(records, record.seconds_a_fold or foretold) if timed else 1.0
-    if untried:
-        better = firsts[: (len(firsts) + 1) // 2]
-        return _expected_improvement(float(better.mean()), float(better.std()) + 1e-12, best) / cost
+    cost = 1.0 if seconds is None else _cost(records, seconds)
+    if behind:
+        mean, spread = (share * abs(best) for share in behind)
+        return _expected_improvement(best + mean, spread + 1e-12, best) / cost
     prior = _PRIOR_SPREAD * (float(np.median(firsts)) - best) + 1e-12
     errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
     spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))

@@ -27,7 +27,7 @@ _ALL_ROWS = 100_000
 _FIRST_ROWS = 20_000
 _GROWTH = 5
 #: A move that takes more than such a share of the time left is no opening, but waits for what the others promise.
-_LARGEST_SHARE = {"default": 0.2, "portfolio": 0.2, "tuned": 0.05}
+_LARGEST_SHARE: dict[Origin, float] = {"default": 0.2, "portfolio": 0.1, "tuned": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ class Proposals:
             (m.family.name, "baseline" if m.family.baseline else "default") for m in ordered
         ]
         self._steps = tuple(steps)
-        tunable = [m for m in ordered if m.space.parameters and len(steps) == 1]
+        tunable = [m for m in ordered if m.space.parameters and not m.family.baseline and len(steps) == 1]
         opening += [(m.family.name, "portfolio") for m in tunable if m.space.portfolio]
         self._opening = opening + [(m.family.name, "tuned") for m in tunable]
         self._step = dict.fromkeys(self._members, 0)
@@ -90,20 +90,30 @@ class Proposals:
         """What is known about a family."""
         return self._records[family]
 
+    @property
+    def best_scores(self) -> tuple[float, ...] | None:
+        """Scores by fold of the best candidate of all; None before the first whole one."""
+        records = [record for record in self._records.values() if record.errors]
+        return min(records, key=lambda record: min(record.errors)).incumbent if records else None
+
     def has_timed(self, family: str) -> bool:
         """Whether a fold of a family has been measured."""
         return self._records[family].seconds_a_fold is not None
 
-    def seconds_a_fold(self, family: str, step: int | None = None) -> float | None:
-        """What a fold of a family takes: as measured, else as its cost foretells from folds of others that went well.
+    def cost_of(self, candidate: Candidate) -> float:
+        """About how many default fits of its family, on all rows, a fit of a candidate takes."""
+        share = self._steps[self._step_of(candidate)] / self._steps[-1]
+        return share * self._members[candidate.family].space.cost_of(candidate.params)
 
-        Time is taken to grow with the rows of the family's ``step``, its own if none is named. None while neither is
-        known. Baselines foretell nothing: they take no time to speak of.
+    def seconds_a_fold(self, family: str, cost: float = 1.0) -> float | None:
+        """What a fold takes whose fit costs as much as ``cost`` default fits on all rows.
+
+        As the family's folds were measured, else as its cost foretells from folds of others that went well; None while
+        neither is known. Baselines foretell nothing: they take no time to speak of.
         """
-        share = self._steps[self._step[family] if step is None else step] / self._steps[-1]
         measured = self._records[family].seconds_a_fold
         if measured is not None:
-            return share * measured
+            return cost * measured
         if self._members[family].family.baseline:
             return None
         units = [
@@ -111,37 +121,39 @@ class Proposals:
             for name, member in self._members.items()
             if not member.family.baseline and (seconds := self._records[name].fold_seconds)
         ]
-        return share * self._members[family].cost * float(np.median(units)) if units else None
+        return cost * self._members[family].cost * float(np.median(units)) if units else None
 
-    def propose(self, *, share: Callable[[str, int], float], timed: bool) -> Candidate | None:
+    def propose(self, *, share: Callable[[str, float], float], timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
 
         Args:
-            share: says of a family which share of the time left a candidate of it takes, on the rows of a step; over 1
-                when it does not fit. Asked for all but baselines.
+            share: says of a family which share of the time left a candidate of it takes that costs so many default
+                fits on all rows; over 1 when it does not fit. Asked for all but baselines.
             timed: whether measured seconds may decide.
         """
         while self._opening:
             name, origin = self._opening.pop(0)
             if (
                 origin == "baseline"
-                or (self._willing(name) and share(name, self._step[name]) <= _LARGEST_SHARE.get(origin, 1.0))
+                or (self._willing(name) and share(name, self._cost(name, origin)) <= _LARGEST_SHARE[origin])
             ) and (made := self._moves[origin](name)) is not None:
                 return made
 
-        def affordable(name: str, more: int = 0) -> bool:
-            return share(name, self._step[name] + more) <= 1.0
+        def affordable(name: str, origin: Origin) -> bool:
+            return share(name, self._cost(name, origin)) <= 1.0
 
-        growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, 1)]
+        growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, "grown")]
         if growing:
             return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
 
         def able(name: str) -> bool:
-            return (self._tunable(name) or not self._count[name]) and self._willing(name) and affordable(name)
+            open_to_more = (self._tunable(name) or not self._count[name]) and self._willing(name)
+            return open_to_more and affordable(name, self._origin(name))
 
         def promise(name: str) -> tuple[float, int]:
-            foretold, untried = self.seconds_a_fold(name) if timed else None, not self._count[name]
-            gain = expected_gain(self._records, name, timed=timed, foretold=foretold, untried=untried)
+            seconds = self.seconds_a_fold(name, self._cost(name, self._origin(name))) or 0.0
+            behind = None if self._count[name] else self._members[name].family.behind
+            gain = expected_gain(self._records, name, seconds=seconds if timed else None, behind=behind)
             return gain, -self._count[name]
 
         while names := [n for n in self._members if able(n)]:
@@ -150,11 +162,26 @@ class Proposals:
                 return made
         return None
 
+    def _origin(self, name: str) -> Origin:
+        """Where a family's next candidate comes from, once families have opened."""
+        if not self._count[name]:
+            return "default"
+        return "portfolio" if self._portfolio[name] else "tuned"
+
+    def _cost(self, name: str, origin: Origin) -> float:
+        """About how many default fits on all rows a family's next candidate of this origin takes."""
+        space, step = self._members[name].space, self._step[name] + (origin == "grown")
+        if origin == "grown":
+            cost = space.cost_of(self._best[name].params)
+        elif origin == "portfolio" and self._portfolio[name]:
+            cost = space.cost_of(space.complete(self._portfolio[name][0]))
+        else:
+            cost = space.search_cost if origin == "tuned" else 1.0
+        return cost * self._steps[step] / self._steps[-1]
+
     def _next(self, name: str) -> Candidate | None:
         """Make a family's next candidate, whichever it is."""
-        if not self._count[name]:
-            return self._first(name)
-        return self._from_portfolio(name) or self._from_study(name)
+        return self._moves[self._origin(name)](name) or self._from_study(name)
 
     def _grow(self, name: str) -> Candidate:
         """Make a family's best candidate again, on more rows."""
@@ -254,7 +281,7 @@ class Proposals:
         study = self._members[candidate.family].study
         study.tell(suggestion, candidate.params, result.status, result.scores, label=candidate.trial_id)
         step = self._step_of(candidate)
-        record.add(result, self._metric, share=self._steps[step] / self._steps[-1])
+        record.add(result, self._metric, cost=self.cost_of(candidate))
         if candidate.origin == "grown" and result.status != "ok":
             self._step[candidate.family] = step - 1  # too many rows for the time that is left
         whole = result.status == "ok" and candidate.origin != "baseline"

@@ -29,6 +29,8 @@ _BASELINE_SECONDS = 3.0
 _LEAST_SECONDS = 0.5
 #: Probability of being worse than the family's best above which a candidate is given up.
 _GIVE_UP = 0.9
+#: Share of the time left beyond which what a candidate still needs is worth it only beside the best of all families.
+_DEAR = 0.05
 #: Share of the time left that a candidate may take whose own cost is not known yet.
 _UNKNOWN_SHARE = 0.5
 #: How many times as long as its family's folds a candidate's first fold may take in any case.
@@ -188,23 +190,28 @@ class Search:
             if self._has_result:
                 return max(left, min(_BASELINE_SECONDS, self._baselines_left))
             return max(left, _BASELINE_SECONDS, self._plan.total.left if entry is self._open[0] else 0.0)
-        return left if entry.results else min(left, self._first_fold_seconds(entry.candidate.family))
+        return left if entry.results else min(left, self._first_fold_seconds(self._foretold(entry)))
 
-    def _first_fold_seconds(self, family: str) -> float:
+    def _first_fold_seconds(self, usual: float | None) -> float:
         """What a first fold may take, so that the whole candidate stays within its share of the time left.
 
-        Never so little that one which takes as long as the family's others would be cut off.
+        Never so little that one which takes as long as is usual would be cut off.
         """
         share = _UNKNOWN_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
-        usual = (self._proposals.seconds_a_fold(family) or 0.0) if self._proposals.has_timed(family) else 0.0
-        return max(share, _LEAST_SECONDS, _LEEWAY * usual)
+        return max(share, _LEAST_SECONDS, _LEEWAY * (usual or 0.0))
+
+    def _foretold(self, entry: _Open) -> float | None:
+        """Seconds a fold that a candidate's family foretells; None while none of it is timed."""
+        family = entry.candidate.family
+        if not self._proposals.has_timed(family):
+            return None
+        return self._proposals.seconds_a_fold(family, self._proposals.cost_of(entry.candidate))
 
     def _cost(self, entry: _Open) -> float | None:
         """Seconds a fold, from the candidate's own folds, else from its family's; None while neither is known."""
         if entry.results:
             return sum(result.busy_seconds for result in entry.results.values()) / len(entry.results)
-        family = entry.candidate.family
-        return self._proposals.seconds_a_fold(family) if self._proposals.has_timed(family) else None
+        return self._foretold(entry)
 
     def _too_slow(self, entry: _Open) -> str:
         """Say why a candidate cannot be finished before the search ends; empty when it can."""
@@ -221,18 +228,18 @@ class Search:
         ends = [begun, *(size for size in self._rungs if size > begun)]
         return cost * sum(math.ceil((end - start) / self._plan.slots) for start, end in pairwise(ends))
 
-    def _share(self, family: str, step: int) -> float:
-        """Which share of the time left a candidate takes, at its family's measured or foretold cost on a step's rows.
+    def _share(self, family: str, cost: float) -> float:
+        """Which share of the time left a candidate takes that costs so many of its family's default fits on all rows.
 
         A foretold cost leaves room for being wrong. While none is known, what fits is that a first fold is handed out.
         """
         if self._counted:
             return 0.0
-        left, cost = self._plan.search.left, self._proposals.seconds_a_fold(family, step)
-        if cost is None:
-            return 0.0 if self._first_fold_seconds(family) > _LEAST_SECONDS else math.inf
+        left, seconds = self._plan.search.left, self._proposals.seconds_a_fold(family, cost)
+        if seconds is None:
+            return 0.0 if self._first_fold_seconds(None) > _LEAST_SECONDS else math.inf
         allowed = left if self._proposals.has_timed(family) else _UNKNOWN_SHARE * left
-        return self._seconds_needed(cost, 0) / allowed if allowed > 0 else math.inf
+        return self._seconds_needed(seconds, 0) / allowed if allowed > 0 else math.inf
 
     def _propose(self) -> bool:
         """Open one candidate, or in a counted run the next batch; False when there is none to open now."""
@@ -312,19 +319,33 @@ class Search:
         elif len(entry.results) == self._n_folds:
             rows = entry.candidate.rows
             self._close(entry, "ok", f"learned from {rows:,} rows a fold" if rows else "")
-        elif self._hopeless(entry):
-            self._close(entry, "pruned", f"clearly worse than the best of its family on {len(entry.results)} folds")
+        elif reason := self._hopeless(entry):
+            self._close(entry, "pruned", reason)
         else:
             entry.rung += 1
 
-    def _hopeless(self, entry: _Open) -> bool:
-        """Whether the family's best candidate is clearly better on the folds that both have finished."""
-        incumbent = self._proposals.record(entry.candidate.family).incumbent
-        if incumbent is None or entry.candidate.patient:
-            return False
+    def _hopeless(self, entry: _Open) -> str:
+        """Say why a candidate is given up: what it is to beat is clearly better on the folds that both finished."""
+        if not entry.candidate.patient:
+            rival = self._proposals.record(entry.candidate.family).incumbent
+            if self._clearly_worse(entry, rival):
+                return f"clearly worse than the best of its family on {len(entry.results)} folds"
+        if self._dear(entry) and self._clearly_worse(entry, self._proposals.best_scores):
+            return f"clearly worse than the best of all on {len(entry.results)} folds, and dear"
+        return ""
+
+    def _clearly_worse(self, entry: _Open, rival: Sequence[float] | None) -> bool:
+        """Whether whole scores by fold are clearly better than a candidate's so far."""
         errors = [self._metric.error(result.score) for result in entry.in_order if result.score is not None]
-        best = [self._metric.error(score) for score in incumbent]
-        return probability_worse(errors, best, valid_share=1 / max(2, self._n_folds)) > _GIVE_UP
+        best = [self._metric.error(score) for score in rival or ()]
+        return bool(best) and probability_worse(errors, best, valid_share=1 / max(2, self._n_folds)) > _GIVE_UP
+
+    def _dear(self, entry: _Open) -> bool:
+        """Whether what a candidate still needs is a large share of the time left; a family's first is seen through."""
+        if self._counted or entry.candidate.number == 0 or entry.candidate.rows is not None:
+            return False
+        needed = self._seconds_needed(self._cost(entry) or 0.0, len(entry.results))
+        return needed > _DEAR * self._plan.search.left
 
     def _result(self, entry: _Open, status: Status, reason: str) -> TrialResult:
         """Sum up a candidate."""

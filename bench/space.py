@@ -11,6 +11,7 @@ A file holds::
     defaults: {n_estimators: 100}             # the first candidate of the family: cheap, and known to all
     base: {n_estimators: 10000}               # what all later candidates have in place of a default
     portfolio: [{learning_rate: 0.02}]        # tried before the search; what a point leaves out is the base's
+    costs: {portfolio: [3.0], search: 4.0}    # about how many default fits a point's fit takes, and one of the search's
 
 ``when`` leaves a parameter, in the search and in the defaults, to tasks that it fits: ``classification``,
 ``regression``, ``imbalanced``, ``skewed`` (a target whose values grow by factors); or to tables with something to make
@@ -20,7 +21,7 @@ features of (see `bench.recipes.features`): ``dates``, ``text``, ``numbers`` (tw
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -44,7 +45,8 @@ Condition = Literal[
     "gaps",
 ]
 _PARAMETER_KEYS = {"type", "low", "high", "log", "choices", "when"}
-_SPACE_KEYS = {"family", "params", "defaults", "base", "portfolio"}
+_SPACE_KEYS = {"family", "params", "defaults", "base", "portfolio", "costs"}
+_COST_KEYS = {"portfolio", "search"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,13 +78,25 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Space:
-    """What is searched for one family, and where the search starts; ``base`` overlays later candidates' defaults."""
+    """What is searched for one family, and where the search starts; ``base`` overlays later candidates' defaults.
+
+    ``costs`` are the portfolio's points' and ``search_cost`` another point's, in default fits; 1 where nothing is said.
+    """
 
     family: str
     parameters: tuple[Parameter, ...]
     defaults: Params
     portfolio: tuple[Params, ...]
     base: Params = field(default_factory=dict)
+    costs: tuple[float, ...] = ()
+    search_cost: float = 1.0
+
+    def cost_of(self, params: Params) -> float:
+        """About how many default fits a fit with these complete parameters takes."""
+        if params == self.defaults:
+            return 1.0
+        known = zip(self.portfolio, self.costs, strict=False)
+        return next((cost for point, cost in known if self.complete(point) == params), self.search_cost)
 
     def complete(self, point: Params) -> Params:
         """Fill in what a portfolio point or a suggestion leaves out."""
@@ -95,8 +109,8 @@ class Space:
         def keep(params: Params) -> dict[str, Value]:
             return {name: value for name, value in params.items() if name not in out}
 
-        return Space(
-            family=self.family,
+        return replace(
+            self,
             parameters=tuple(p for p in self.parameters if p.name not in out),
             defaults=keep(self.defaults),
             base=keep(self.base),
@@ -122,6 +136,14 @@ def _parameter(name: str, entry: Any, where: str) -> Parameter:
     return Parameter(name=name, type=entry["type"], low=low, high=high, log=log, when=entry.get("when"))
 
 
+def _costs(entry: Any, where: str) -> dict[str, Any]:
+    """Read ``costs``."""
+    numbers = [*(entry.get("portfolio") or ()), entry.get("search", 1.0)] if isinstance(entry, dict) else []
+    if not numbers or not set(entry) <= _COST_KEYS or not all(isinstance(n, (int, float)) and n > 0 for n in numbers):
+        raise BenchError(f"{where}: costs must be a mapping with keys among {sorted(_COST_KEYS)}, of numbers above 0.")
+    return {"costs": tuple(map(float, numbers[:-1])), "search_cost": float(numbers[-1])}
+
+
 def load_space(path: Path) -> Space:
     """Read and check one search space file.
 
@@ -138,7 +160,10 @@ def load_space(path: Path) -> Space:
         defaults=content.get("defaults") or {},
         base=content.get("base") or {},
         portfolio=tuple(content.get("portfolio") or ()),
+        **_costs(content.get("costs") or {}, path.name),
     )
+    if len(space.costs) not in (0, len(space.portfolio)):
+        raise BenchError(f"{path.name}: costs must have {len(space.portfolio)} numbers, one for each portfolio point.")
     for point in space.portfolio:
         if unknown := set(point) - set(space.complete({})) - set(params):
             raise BenchError(f"{path.name}: portfolio point names unknown parameters {sorted(unknown)}.")

@@ -521,6 +521,43 @@ def test_a_family_that_is_far_too_slow_gets_one_share_of_the_time(slots):
     assert sum(r.status == "ok" for r in search.results()) >= 10
 
 
+DEAR = (make_family("trees", order=1), make_family("dear", order=2))
+
+
+@pytest.mark.parametrize(("window", "given_up"), [(250.0, True), (2000.0, False)])
+def test_what_is_dear_must_keep_up_with_the_best_of_all_families(window, given_up):
+    clock = Turned()
+    spaces = {"dear": make_space("dear", portfolio=[{"x": 0.4}])}
+    search, _ = make_search(timed(clock, window), families=DEAR, spaces=spaces)
+    drive_timed(search, clock, lambda c: 4.0 if c.family == "dear" else 0.5)
+    first, second = [r for r in search.results() if r.candidate.family == "dear"][:2]
+    assert first.status == "ok"  # a family's first is seen through
+    assert (second.reason == "clearly worse than the best of all on 2 folds, and dear") == given_up
+    assert (second.status, len(second.folds)) == (("pruned", 2) if given_up else ("ok", FOLDS))
+
+
+def test_a_family_that_has_been_in_time_is_not_given_up_for_what_is_late():
+    clock, points = Turned(), [{"x": x} for x in (0.6, 0.7, 0.8, 0.9)]
+    spaces = {"trees": make_space("trees", portfolio=points)}
+    search, watcher = make_search(timed(clock, 200.0), families=(make_family("trees"),), spaces=spaces)
+    drive_timed(search, clock, lambda c: 1e6 if c.origin == "portfolio" else 1.0)
+    ends = Counter((r.candidate.origin, r.status) for r in search.results())
+    assert not watcher.benched_
+    assert ends["portfolio", "timeout"] >= 1
+    assert clock.now <= 200.0
+
+
+def test_a_candidate_is_handed_the_time_that_its_own_cost_foretells():
+    spaces = {"trees": replace(make_space("trees", portfolio=[{"x": 0.1}]), costs=(6.0,))}
+    clock = Turned()
+    search, _ = make_search(timed(clock, 200.0), families=ONE, spaces=spaces)
+    for _ in range(FOLDS):
+        work = search.next()
+        clock.now += 2.0
+        search.tell(fold_result(work.candidate, work.fold, 1.0, busy=2.0))
+    assert search.next().seconds == pytest.approx(24.0)  # twice six times as long, where a share would be 19
+
+
 @pytest.mark.parametrize("left", [0.4, 0.6, 1.0, 1.9])
 def test_candidates_for_which_there_is_no_time_are_not_opened(left):
     clock = Turned()

@@ -40,14 +40,18 @@ params:
   depth: {type: int, low: 2, high: 9, when: classification}
   weight: {type: categorical, choices: [null, balanced], when: imbalanced}
 defaults: {rate: 0.5, rounds: 100}
-portfolio: [{rate: 0.2, rounds: 7}]
+portfolio: [{rate: 0.2, rounds: 7}, {rate: 0.1}]
+costs: {portfolio: [0.5, 3], search: 4.5}
 """)
     rate, depth, weight = space.parameters
     assert rate == Parameter(name="rate", type="float", low=0.1, high=1, log=True)
     assert depth == Parameter(name="depth", type="int", low=2, high=9, when="classification")
     assert weight.choices == (None, "balanced")
     assert space.defaults == {"rate": 0.5, "rounds": 100}
-    assert space.portfolio == ({"rate": 0.2, "rounds": 7},)
+    assert space.portfolio == ({"rate": 0.2, "rounds": 7}, {"rate": 0.1})
+    points = ({}, *space.portfolio, {"rate": 0.3})
+    assert [space.cost_of(space.complete(point)) for point in points] == [1.0, 0.5, 3.0, 4.5]
+    assert space.narrowed(frozenset()).cost_of({"rate": 0.1, "rounds": 100}) == 3.0
 
 
 def test_a_family_without_parameters_has_an_empty_space(written):
@@ -59,7 +63,7 @@ def test_a_family_without_parameters_has_an_empty_space(written):
     [
         ("family: other", r"some\.yaml must be a mapping with keys among .*, family: some"),
         ("[1, 2]", r"some\.yaml must be a mapping"),
-        ("family: some\nextra: 1", r"keys among \['base', 'defaults', 'family', 'params', 'portfolio'\]"),
+        ("family: some\nextra: 1", r"keys among \['base', 'costs', 'defaults', 'family', 'params', 'portfolio'\]"),
         ("family: some\nparams: {a: 1}", r"parameter 'a' must be a mapping with keys among"),
         ("family: some\nparams: {a: {type: float, low: 0, hi: 1}}", r"parameter 'a' must be a mapping with keys among"),
         ("family: some\nparams: {a: {type: real, low: 0, high: 1}}", r"'a' must have type float, int or categorical"),
@@ -71,6 +75,13 @@ def test_a_family_without_parameters_has_an_empty_space(written):
             "family: some\nparams: {a: {type: int, low: 1, high: 2, when: sunny}}",
             r"'a' must have a when among \['classification', .*'gaps'\]",
         ),
+        (
+            "family: some\ncosts: [1]",
+            r"costs must be a mapping with keys among \['portfolio', 'search'\], of numbers above 0",
+        ),
+        ("family: some\ncosts: {search: 0}", r"costs must be a mapping .* of numbers above 0"),
+        ("family: some\ncosts: {tuned: 2}", r"costs must be a mapping"),
+        ("family: some\ncosts: {portfolio: [1, 2]}", r"costs must have 0 numbers, one for each portfolio point"),
         ("family: some\ndefaults: {a: 1}\nportfolio: [{a: 2, b: 3}]", r"unknown parameters \['b'\]"),
     ],
 )

@@ -142,6 +142,7 @@ FAMILY = Family(
     cost=12.0,
     cost_grows=True,
     order=110,
+    behind=(0.01, 0.03),
     watches=True,
     borrows=True,
     version=2,

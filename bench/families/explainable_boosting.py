@@ -126,6 +126,7 @@ FAMILY = Family(
     libraries=("interpret-core",),
     imports=("interpret.glassbox",),
     order=126,
+    behind=(0.11, 0.1),
     cost=30.0,
     cost_grows=True,
     max_rows=50_000,

@@ -32,4 +32,5 @@ FAMILY = Family(
     imports=("sklearn.ensemble",),
     cost=5.0,
     order=130,
+    behind=(0.15, 0.2),
 )

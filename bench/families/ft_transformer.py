@@ -78,6 +78,7 @@ FAMILY = Family(
     imports=("bench.nets.fit", "safetensors.torch"),
     cost=75.0,
     order=150,
+    behind=(0.2, 0.1),
     max_rows=10_000,
     watches=True,
     uses_gpu=True,

@@ -182,6 +182,7 @@ FAMILY = Family(
     libraries=("numpy", "scipy"),
     imports=("scipy.linalg", "scipy.optimize"),
     order=128,
+    behind=(0.35, 0.6),
     cost=25.0,
     max_rows=5_000,
     version=2,

@@ -111,6 +111,7 @@ FAMILY = Family(
     imports=("lightgbm",),
     cost_grows=True,
     order=100,
+    behind=(0.05, 0.06),
     watches=True,
     borrows=True,
     version=3,

@@ -48,6 +48,7 @@ FAMILY = Family(
     imports=("bench.nets.fit", "safetensors.torch"),
     cost=25.0,
     order=125,
+    behind=(0.1, 0.1),
     version=2,
     watches=True,
     uses_gpu=True,

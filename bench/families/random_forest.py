@@ -30,4 +30,5 @@ FAMILY = Family(
     imports=("sklearn.ensemble",),
     cost=6.0,
     order=140,
+    behind=(0.12, 0.12),
 )

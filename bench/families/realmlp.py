@@ -83,6 +83,7 @@ FAMILY = Family(
     imports=("bench.nets.fit", "safetensors.torch"),
     cost=30.0,
     order=126,
+    behind=(0.08, 0.08),
     watches=True,
     uses_gpu=True,
 )

@@ -45,6 +45,7 @@ FAMILY = Family(
     imports=("bench.nets.fit", "safetensors.torch"),
     cost=40.0,
     order=145,
+    behind=(0.12, 0.1),
     watches=True,
     uses_gpu=True,
 )

@@ -157,6 +157,7 @@ FAMILY = Family(
     libraries=("scikit-learn", "scipy"),
     imports=("sklearn.svm", "scipy.optimize"),
     order=127,
+    behind=(0.45, 0.6),
     cost=3.0,
     max_rows=10_000,
     version=2,

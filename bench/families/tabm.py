@@ -46,6 +46,7 @@ FAMILY = Family(
     imports=("bench.nets.fit", "safetensors.torch"),
     cost=40.0,
     order=127,
+    behind=(0.03, 0.08),
     watches=True,
     uses_gpu=True,
 )

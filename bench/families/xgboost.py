@@ -126,6 +126,7 @@ FAMILY = Family(
     cost=1.2,
     cost_grows=True,
     order=120,
+    behind=(0.08, 0.07),
     watches=True,
     borrows=True,
     version=2,

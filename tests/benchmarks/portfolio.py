@@ -12,6 +12,9 @@ Points are chosen greedily: the next is the one that lowers most the mean regret
 chosen; regret is how much worse a loss is than that of the table's best point, in per cent. Leaving one table out tells
 what a portfolio is worth where it was not chosen: its regret there beside that of the default, of the present portfolio
 and of as many random draws. Points that cost more than four times the median point are left out.
+
+A last table has what families state of themselves: how far their default is behind the best family's (`behind`), what
+it takes beside LightGBM's (`cost`), and what other points take beside it (`costs` of the search spaces).
 """
 
 import argparse
@@ -168,7 +171,7 @@ def left_out(
 
 def report(family: str, rows: Sequence[Mapping], size: int) -> None:
     """Print what was learned for one family, in Markdown."""
-    tables = sorted({row["table"] for row in rows})
+    tables = sorted({row["table"] for row in rows if "loss" in row})  # of tasks that the family is for
     losses: dict[str, dict[str, float]] = defaultdict(dict)
     seconds: dict[str, list[float]] = defaultdict(list)
     for row in rows:
@@ -192,6 +195,32 @@ def report(family: str, rows: Sequence[Mapping], size: int) -> None:
         print(f"  - {line}  # {name}, {cost[name]:.2f} s a fold")
 
 
+def _multiple(ours: Mapping[str, Mapping], theirs: Mapping[str, Mapping]) -> float:
+    """How many times as long ours takes as theirs: the median over the tables that both have."""
+    both = [table for table in ours if "seconds" in ours[table] and "seconds" in theirs.get(table, {})]
+    return statistics.median([ours[table]["seconds"] / theirs[table]["seconds"] for table in both] or [float("nan")])
+
+
+def summarise(families: Sequence[str], rows: Sequence[Mapping]) -> None:
+    """Print what families reach and cost by default, and what their points cost beside it."""
+    found: dict = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        found[row["family"]][row["name"]][row["table"]] = row
+    losses = [(row["table"], row["loss"]) for f in families for row in found[f]["default"].values() if "loss" in row]
+    best = {table: min(loss for name, loss in losses if name == table) for table, _ in losses}
+    print("\n| family | tables | behind | cost | costs of its portfolio | of a draw |\n|---|---|---|---|---|---|")
+    for family in families:
+        default = found[family]["default"]
+        behind = [row["loss"] / best[table] - 1 for table, row in default.items() if "loss" in row]
+        present = [name for name, _ in points(space_of(discover()[family]), 0)][1:]
+        costs = ", ".join(f"{_multiple(found[family][name], default):.1f}" for name in present)
+        draws = [_multiple(of, default) for name, of in found[family].items() if name.startswith("draw")]
+        cells = [f"{np.mean(behind or [np.nan]):.2f} ({np.std(behind or [np.nan]):.2f})"]
+        cells += [f"{_multiple(default, found['lightgbm']['default']):.1f}", costs]
+        cells += [f"{statistics.median(draws or [float('nan')]):.1f}"]
+        print(f"| {family} | {len(behind)} | {' | '.join(cells)} |")
+
+
 def main() -> None:
     """Measure what the cache lacks, then print a portfolio a family."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -212,6 +241,7 @@ def main() -> None:
     rows = [json.loads(line) for line in arguments.cache.read_text().splitlines()]
     for family in arguments.families.split(","):
         report(family, [row for row in rows if row["family"] == family and row["table"] in tables], arguments.size)
+    summarise(arguments.families.split(","), [row for row in rows if row["table"] in tables])
 
 
 if __name__ == "__main__":
