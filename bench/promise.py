@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.metric import Metric
-from bench.trial import TrialResult
+from bench.trial import FoldResult, TrialResult
 
 #: Spread that is assumed before a family has shown its own, as a share of the gap between the median family's best
 #: candidate and the best of all (the worst would be the dummy, beside which all families look alike).
@@ -27,13 +27,13 @@ _LATE = 2.0
 class FamilyRecord:
     """What a family's candidates reached: ``errors`` are mean errors (lower is better) of those with all folds.
 
-    ``fold_seconds`` is how long a worker was busy with each fold that went well, or would have been with all rows and
-    a default's parameters, ``late_seconds`` what those that ran out of time are taken to have needed.
+    ``fold_seconds`` is, by trial and fold, how long a worker was busy with each fold that went well, or would have been
+    with all rows and a default's parameters, ``late_seconds`` what those that ran out of time are taken to have needed.
     """
 
     errors: list[float] = field(default_factory=list)
-    fold_seconds: list[float] = field(default_factory=list)
-    late_seconds: list[float] = field(default_factory=list)
+    fold_seconds: dict[tuple[str, int], float] = field(default_factory=dict)
+    late_seconds: dict[tuple[str, int], float] = field(default_factory=dict)
     incumbent: tuple[float, ...] | None = None
     tried: int = 0
     failures: int = 0
@@ -42,20 +42,24 @@ class FamilyRecord:
     @property
     def seconds_a_fold(self) -> float | None:
         """Mean seconds that a default fit keeps a worker busy; None before the first."""
-        known = self.fold_seconds + self.late_seconds
+        known = [*self.fold_seconds.values(), *self.late_seconds.values()]
         return float(np.mean(known)) if known else None
 
+    def clock(self, fold: FoldResult, *, cost: float = 1.0) -> None:
+        """Take in the seconds of a fold that was expected to ``cost`` so many default fits on all rows."""
+        if fold.status == "ok":
+            self.fold_seconds[fold.trial_id, fold.fold] = fold.busy_seconds / cost
+        elif fold.status == "timeout" and fold.busy_seconds > 0:
+            self.late_seconds[fold.trial_id, fold.fold] = _LATE * fold.busy_seconds / cost
+
     def add(self, result: TrialResult, metric: Metric, *, cost: float = 1.0) -> None:
-        """Take in a closed candidate that was expected to ``cost`` so many default fits on all rows.
+        """Take in a closed candidate whose folds were expected to ``cost`` so many default fits on all rows each.
 
         To be late is no failure of a family that has been in time: the next one is foretold to be dearer.
         """
         self.tried += 1
         for fold in result.folds:
-            if fold.status == "ok":
-                self.fold_seconds.append(fold.busy_seconds / cost)
-            elif fold.status == "timeout" and fold.busy_seconds > 0:
-                self.late_seconds.append(_LATE * fold.busy_seconds / cost)
+            self.clock(fold, cost=cost)
         if result.status in ("ok", "pruned"):
             self.failures = 0
         elif result.status != "timeout" or not self.fold_seconds:

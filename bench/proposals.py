@@ -17,7 +17,7 @@ from bench.metric import Metric
 from bench.promise import FamilyRecord, expected_gain
 from bench.space import Params, Space
 from bench.study import FamilyStudy, Suggestion
-from bench.trial import TrialResult
+from bench.trial import FoldResult, TrialResult
 
 #: A family whose candidates fail this often in a row is given up.
 MOST_FAILURES = 3
@@ -27,7 +27,7 @@ _ALL_ROWS = 100_000
 _FIRST_ROWS = 20_000
 _GROWTH = 5
 #: A move that takes more than such a share of the time left is no opening, but waits for what the others promise.
-_LARGEST_SHARE: dict[Origin, float] = {"default": 0.2, "portfolio": 0.1, "tuned": 0.05}
+_LARGEST_SHARE: dict[Origin, float] = {"default": 0.2, "portfolio": 0.15, "tuned": 0.08}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,19 +109,22 @@ class Proposals:
         """What a fold takes whose fit costs as much as ``cost`` default fits on all rows.
 
         As the family's folds were measured, else as its cost foretells from folds of others that went well; None while
-        neither is known. Baselines foretell nothing: they take no time to speak of.
+        neither is known. Baselines foretell nothing, nor do families cheaper than LightGBM: theirs is overhead.
         """
         measured = self._records[family].seconds_a_fold
         if measured is not None:
             return cost * measured
         if self._members[family].family.baseline:
             return None
-        units = [
-            float(np.mean(seconds)) / member.cost
+        known = [
+            (float(np.mean(list(seconds.values()))), member.cost)
             for name, member in self._members.items()
-            if not member.family.baseline and (seconds := self._records[name].fold_seconds)
+            if not member.family.baseline and member.family.cost >= 1 and (seconds := self._records[name].fold_seconds)
         ]
-        return cost * self._members[family].cost * float(np.median(units)) if units else None
+        if not known:
+            return None
+        took, costs = map(sum, zip(*known, strict=True))  # the dearest weigh most
+        return cost * self._members[family].cost * took / costs
 
     def propose(self, *, share: Callable[[str, float], float], timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
@@ -273,6 +276,10 @@ class Proposals:
         if candidate.origin == "tuned":
             member.study.skip_ask()
         return True
+
+    def clock(self, candidate: Candidate, fold: FoldResult) -> None:
+        """Take in what a fold took, before its candidate is closed."""
+        self._records[candidate.family].clock(fold, cost=self.cost_of(candidate))
 
     def learn(self, result: TrialResult) -> bool:
         """Take in a closed candidate; True when its family is given up for it."""

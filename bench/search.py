@@ -31,8 +31,9 @@ _LEAST_SECONDS = 0.5
 _GIVE_UP = 0.9
 #: Share of the time left beyond which what a candidate still needs is worth it only beside the best of all families.
 _DEAR = 0.05
-#: Share of the time left that a candidate may take whose own cost is not known yet.
+#: Shares of the time left that a candidate may be foretold to take, while its family is not timed yet and afterwards.
 _UNKNOWN_SHARE = 0.5
+_KNOWN_SHARE = 0.65
 #: How many times as long as its family's folds a candidate's first fold may take in any case.
 _LEEWAY = 2.0
 
@@ -153,6 +154,7 @@ class Search:
             if entry.candidate.trial_id == result.trial_id:
                 entry.handed.discard(result.fold)
                 entry.results[result.fold] = result
+                self._proposals.clock(entry.candidate, result)
                 self._advance(entry)
                 return
 
@@ -231,14 +233,14 @@ class Search:
     def _share(self, family: str, cost: float) -> float:
         """Which share of the time left a candidate takes that costs so many of its family's default fits on all rows.
 
-        A foretold cost leaves room for being wrong. While none is known, what fits is that a first fold is handed out.
+        What is foretold leaves room for being wrong. While none is known, what fits is that a first fold is handed out.
         """
         if self._counted:
             return 0.0
         left, seconds = self._plan.search.left, self._proposals.seconds_a_fold(family, cost)
         if seconds is None:
             return 0.0 if self._first_fold_seconds(None) > _LEAST_SECONDS else math.inf
-        allowed = left if self._proposals.has_timed(family) else _UNKNOWN_SHARE * left
+        allowed = left * (_KNOWN_SHARE if self._proposals.has_timed(family) else _UNKNOWN_SHARE)
         return self._seconds_needed(seconds, 0) / allowed if allowed > 0 else math.inf
 
     def _propose(self) -> bool:

@@ -74,7 +74,7 @@ def make_proposals(
         def identify(params, fit_seed, rows, name=family.name):
             return digest(name, dict(params), fit_seed, rows, library)
 
-        members.append(Member(family=family, space=space, study=study, identify=identify))
+        members.append(Member(family=family, space=space, study=study, identify=identify, cost=family.cost))
     proposals = Proposals(members, metric=metric, seed=seed, steps=steps)
     weakref.finalize(proposals, shutil.rmtree, folder, ignore_errors=True)
     return proposals

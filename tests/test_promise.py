@@ -1,6 +1,8 @@
 """Which family promises most."""
 
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from bench.trial import TrialResult
 
 
 def record(errors, seconds=1.0):
-    return FamilyRecord(errors=list(errors), fold_seconds=[seconds] if seconds else [])
+    return FamilyRecord(errors=list(errors), fold_seconds={("", 0): seconds} if seconds else {})
 
 
 def test_the_better_family_has_the_higher_gain():
@@ -93,14 +95,16 @@ def test_an_untried_family_promises_what_it_reaches_elsewhere_and_less_the_deare
 
 
 CANDIDATE = Candidate(trial_id="t", family="trees", params={}, origin="default", number=0, seed=1)
+NUMBERS = itertools.count()
 
 
 def closed(*folds, status):
+    candidate = replace(CANDIDATE, trial_id=str(next(NUMBERS)))
     results = tuple(
-        fold_result(CANDIDATE, number, 1.0 if of == "ok" else None, status=of, busy=seconds)
+        fold_result(candidate, number, 1.0 if of == "ok" else None, status=of, busy=seconds)
         for number, (of, seconds) in enumerate(folds)
     )
-    return TrialResult(candidate=CANDIDATE, folds=results, asked=FOLDS, status=status)
+    return TrialResult(candidate=candidate, folds=results, asked=FOLDS, status=status)
 
 
 def test_seconds_are_counted_in_default_fits():

@@ -1,5 +1,7 @@
 """What is proposed, apart from the search around it."""
 
+from dataclasses import replace
+
 import pytest
 from search_fixture import FAMILIES, FOLDS, RMSE, fold_result, make_family, make_proposals, make_space
 
@@ -187,6 +189,26 @@ def test_seconds_are_foretold_from_folds_that_went_well_elsewhere():
     assert proposals.seconds_a_fold("boost") == pytest.approx(4.0)
     proposals.learn(ended(boost, seconds=7.0))
     assert proposals.seconds_a_fold("boost") == pytest.approx(7.0)
+
+
+def test_a_fold_is_clocked_while_its_candidate_is_under_way_and_once():
+    proposals = make_proposals([make_family("trees", order=1), make_family("boost", order=2)])
+    (trees,) = take(proposals, 1, learn=False)
+    for _ in range(2):
+        proposals.clock(trees, fold_result(trees, 0, 1.0, busy=4.0))
+    assert proposals.seconds_a_fold("trees") == proposals.seconds_a_fold("boost") == pytest.approx(4.0)
+    proposals.learn(ended(trees, seconds=4.0))
+    assert len(proposals.record("trees").fold_seconds) == FOLDS
+
+
+def test_the_dearest_fits_foretell_most_and_tiny_ones_nothing():
+    costs = {"a": 0.3, "b": 1.0, "c": 9.0, "d": 5.0}
+    proposals = make_proposals([replace(make_family(n, order=at), cost=c) for at, (n, c) in enumerate(costs.items())])
+    foretold = []
+    for candidate, seconds in zip(take(proposals, 3, learn=False), (0.2, 2.0, 8.0), strict=True):
+        proposals.learn(ended(candidate, seconds=seconds))
+        foretold.append(proposals.seconds_a_fold("d"))
+    assert foretold == [None, pytest.approx(10.0), pytest.approx(5.0)]
 
 
 def test_a_fold_that_ran_out_of_time_makes_its_own_family_dear_and_no_other():

@@ -448,10 +448,10 @@ def test_a_first_fold_is_not_cut_off_for_taking_as_long_as_its_familys_others():
     for _ in range(5):
         work = search.next()
         search.tell(fold_result(work.candidate, work.fold, 1.0, busy=9.0))
-    clock.now = 140.0
+    clock.now = 120.0
     second = search.next()
     assert second.candidate.number == 1
-    assert second.seconds == pytest.approx(18.0)  # where a share would be 6
+    assert second.seconds == pytest.approx(18.0)  # where a share would be 8
 
 
 def slowed_down():
@@ -529,7 +529,7 @@ def test_what_is_dear_must_keep_up_with_the_best_of_all_families(window, given_u
     clock = Turned()
     spaces = {"dear": make_space("dear", portfolio=[{"x": 0.4}])}
     search, _ = make_search(timed(clock, window), families=DEAR, spaces=spaces)
-    drive_timed(search, clock, lambda c: 4.0 if c.family == "dear" else 0.5)
+    drive_timed(search, clock, lambda c: (4.0 if c.origin == "default" else 5.0) if c.family == "dear" else 0.5)
     first, second = [r for r in search.results() if r.candidate.family == "dear"][:2]
     assert first.status == "ok"  # a family's first is seen through
     assert (second.reason == "clearly worse than the best of all on 2 folds, and dear") == given_up
