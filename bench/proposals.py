@@ -69,7 +69,7 @@ class Proposals:
             (m.family.name, "baseline" if m.family.baseline else "default") for m in ordered
         ]
         self._steps = tuple(steps)
-        tunable = [m for m in ordered if m.space.parameters and not m.family.baseline and len(steps) == 1]
+        tunable = [m for m in ordered if m.space.parameters and len(steps) == 1]
         opening += [(m.family.name, "portfolio") for m in tunable if m.space.portfolio]
         self._opening = opening + [(m.family.name, "tuned") for m in tunable]
         self._step = dict.fromkeys(self._members, 0)
@@ -134,12 +134,16 @@ class Proposals:
                 fits on all rows; over 1 when it does not fit. Asked for all but baselines.
             timed: whether measured seconds may decide.
         """
+
+        def opens(name: str, origin: Origin) -> bool:
+            if origin == "baseline":
+                return True
+            waits = timed and self._members[name].family.baseline  # they are not where time pays first
+            return not waits and self._willing(name) and share(name, self._cost(name, origin)) <= _LARGEST_SHARE[origin]
+
         while self._opening:
             name, origin = self._opening.pop(0)
-            if (
-                origin == "baseline"
-                or (self._willing(name) and share(name, self._cost(name, origin)) <= _LARGEST_SHARE[origin])
-            ) and (made := self._moves[origin](name)) is not None:
+            if opens(name, origin) and (made := self._moves[origin](name)) is not None:
                 return made
 
         def affordable(name: str, origin: Origin) -> bool:
