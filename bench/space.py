@@ -138,8 +138,9 @@ def _parameter(name: str, entry: Any, where: str) -> Parameter:
 
 def _costs(entry: Any, where: str) -> dict[str, Any]:
     """Read ``costs``."""
-    numbers = [*(entry.get("portfolio") or ()), entry.get("search", 1.0)] if isinstance(entry, dict) else []
-    if not numbers or not set(entry) <= _COST_KEYS or not all(isinstance(n, (int, float)) and n > 0 for n in numbers):
+    sound = isinstance(entry, dict) and set(entry) <= _COST_KEYS and isinstance(entry.get("portfolio", []), list)
+    numbers = [*entry.get("portfolio", []), entry.get("search", 1.0)] if sound else []
+    if not sound or not all(isinstance(number, (int, float)) and number > 0 for number in numbers):
         raise BenchError(f"{where}: costs must be a mapping with keys among {sorted(_COST_KEYS)}, of numbers above 0.")
     return {"costs": tuple(map(float, numbers[:-1])), "search_cost": float(numbers[-1])}
 

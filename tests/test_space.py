@@ -80,6 +80,7 @@ def test_a_family_without_parameters_has_an_empty_space(written):
             r"costs must be a mapping with keys among \['portfolio', 'search'\], of numbers above 0",
         ),
         ("family: some\ncosts: {search: 0}", r"costs must be a mapping .* of numbers above 0"),
+        ("family: some\ncosts: {portfolio: 3}", r"costs must be a mapping"),
         ("family: some\ncosts: {tuned: 2}", r"costs must be a mapping"),
         ("family: some\ncosts: {portfolio: [1, 2]}", r"costs must have 0 numbers, one for each portfolio point"),
         ("family: some\ndefaults: {a: 1}\nportfolio: [{a: 2, b: 3}]", r"unknown parameters \['b'\]"),
