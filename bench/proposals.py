@@ -139,7 +139,11 @@ class Proposals:
             if origin == "baseline":
                 return True
             waits = timed and self._members[name].family.baseline  # they are not where time pays first
-            return not waits and self._willing(name) and share(name, self._cost(name, origin)) <= _LARGEST_SHARE[origin]
+            return (
+                not waits
+                and self._willing(name)
+                and share(name, self._cost_of_next(name, origin)) <= _LARGEST_SHARE[origin]
+            )
 
         while self._opening:
             name, origin = self._opening.pop(0)
@@ -147,7 +151,7 @@ class Proposals:
                 return made
 
         def affordable(name: str, origin: Origin) -> bool:
-            return share(name, self._cost(name, origin)) <= 1.0
+            return share(name, self._cost_of_next(name, origin)) <= 1.0
 
         growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, "grown")]
         if growing:
@@ -158,7 +162,7 @@ class Proposals:
             return open_to_more and affordable(name, self._origin(name))
 
         def promise(name: str) -> tuple[float, int]:
-            seconds = self.seconds_a_fold(name, self._cost(name, self._origin(name))) or 0.0
+            seconds = self.seconds_a_fold(name, self._cost_of_next(name, self._origin(name))) or 0.0
             behind = None if self._count[name] else self._members[name].family.behind
             gain = expected_gain(self._records, name, seconds=seconds if timed else None, behind=behind)
             return gain, -self._count[name]
@@ -175,7 +179,7 @@ class Proposals:
             return "default"
         return "portfolio" if self._portfolio[name] else "tuned"
 
-    def _cost(self, name: str, origin: Origin) -> float:
+    def _cost_of_next(self, name: str, origin: Origin) -> float:
         """About how many default fits on all rows a family's next candidate of this origin takes."""
         space, step = self._members[name].space, self._step[name] + (origin == "grown")
         if origin == "grown":

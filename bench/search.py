@@ -34,7 +34,7 @@ _DEAR = 0.05
 #: Shares of the time left that a candidate may be foretold to take, while its family is not timed yet and afterwards.
 _UNKNOWN_SHARE = 0.5
 _KNOWN_SHARE = 0.65
-#: How many times as long as its family's folds a candidate's first fold may take in any case.
+#: How many times as long as foretold a candidate's first fold may take in any case.
 _LEEWAY = 2.0
 
 
