@@ -17,6 +17,8 @@ from bench.trial import FoldResult, run_fold
 
 #: Share of the memory that holds binned training rows and the like.
 _MEMO_SHARE = 0.1
+#: More fits share no GPU: each has a context of some hundred megabytes, and they wait for each other.
+_MOST_A_GPU = 4
 
 
 class Engine(Protocol):
@@ -24,6 +26,14 @@ class Engine(Protocol):
 
     def start(self) -> None:
         """Begin to get ready; returns at once."""
+        ...
+
+    def capacity(self) -> Machine:
+        """What all fits together may use; may wait until that is known.
+
+        Raises:
+            ClusterError: it is to be that of a cluster, which cannot be joined or serves no fits.
+        """
         ...
 
     def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
@@ -48,6 +58,16 @@ def at_work(engine: Engine) -> Iterator[None]:
         engine.close()
 
 
+def fits_a_gpu(gpus: int, slots: int) -> int:
+    """How many of ``slots`` fits at once share a GPU; 1 where there is none."""
+    return min(_MOST_A_GPU, math.ceil(slots / gpus)) if gpus else 1
+
+
+def uses_gpu(family: str, machine: Machine) -> bool:
+    """Whether fits of a family are given a share of a GPU."""
+    return machine.gpus > 0 and discover()[family].uses_gpu
+
+
 def gpu_share(machine: Machine, slots: int) -> float:
     """What each of ``slots`` fits at once has of a GPU: such a share that all of them fit on the GPUs there are.
 
@@ -61,7 +81,7 @@ def gpu_share(machine: Machine, slots: int) -> float:
 
 def allotment_for(family: str, machine: Machine, slots: int) -> Allotment:
     """What a fit of a family is given: one thread, and a share of a GPU if there is one that it can use."""
-    if machine.gpus and discover()[family].uses_gpu:
+    if uses_gpu(family, machine):
         return Allotment(cpus=1, gpu=gpu_share(machine, slots), device="cuda")
     return Allotment(cpus=1)
 
@@ -91,6 +111,10 @@ class LocalEngine:
 
     def start(self) -> None:
         """Nothing to get ready."""
+
+    def capacity(self) -> Machine:
+        """This machine."""
+        return self._machine
 
     def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
         """Work in this thread."""

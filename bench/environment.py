@@ -76,6 +76,12 @@ def requirements() -> tuple[Requirement, ...]:
     )
 
 
+def software() -> dict[str, str]:
+    """Versions of all that a fit comes out of: Python, this package, the libraries that it needs."""
+    libraries = versions(requirement.name for requirement in requirements())
+    return {"python": platform.python_version(), "bench": version(), **libraries}
+
+
 def environment(machine: Machine) -> dict[str, Any]:
     """Describe where the run takes place, as plain values for JSON."""
     return {

@@ -20,6 +20,7 @@ import numpy as np
 from bench.data import shipped
 from bench.errors import BenchError, RequestError, SkipError, choices, nearest
 from bench.metric import Array, TaskKind
+from bench.needs import Memory, usual
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 from bench.space import Params, Space, load_space
@@ -97,8 +98,8 @@ class Family:
     estimator tells the ``rounds`` it kept, and takes those of other folds in their stead. ``libraries`` names the
     distributions whose versions decide a fit, ``imports`` the modules that are imported before the clock of a first fit
     starts. ``max_rows`` (of training rows) is where the family stops being affordable; beyond it, it is skipped with
-    that reason. ``space`` is the file of a third party's search space, called ``<name>.yaml``; None for
-    ``search_spaces/<name>.yaml``.
+    that reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`). ``space`` is the file of a third
+    party's search space, called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Family:
     uses_gpu: bool = False
     version: int = 1
     max_rows: int | None = None
+    memory: Memory = usual
     space: Path | None = None
 
 

@@ -140,8 +140,14 @@ def available_gpus() -> int:
     return min(devices, len([part for part in visible.split(",") if part.strip() not in ("", "-1")]))
 
 
-def machine(cpus: int | None = None, gpus: int | None = None) -> Machine:
-    """Find out what may be used; ``cpus`` and ``gpus`` lower it.
+#: What the command itself takes, with Ray's own processes, and what each fit at once takes at least.
+_COMMAND_BYTES, _SLOT_BYTES = 1_200_000_000, 700_000_000
+
+
+def machine(cpus: int | None = None, gpus: int | None = None, memory: int | None = None) -> Machine:
+    """Find out what may be used; ``cpus``, ``gpus`` and ``memory`` (bytes) lower it.
+
+    Where memory has room for fewer fits at once than there are cores, they are fewer.
 
     Raises:
         RequestError: more was asked for than there is.
@@ -154,12 +160,17 @@ def machine(cpus: int | None = None, gpus: int | None = None) -> Machine:
         )
     if gpus is not None and gpus > found_gpus:
         raise RequestError(f"--gpus must be at most {found_gpus} here, got {gpus}. Leave --gpus out, or pass 0.")
-    return Machine(
-        cpus=found_cpus if cpus is None else cpus,
-        memory_bytes=available_memory(),
-        gpus=found_gpus if gpus is None else gpus,
-        cpus_why=why if cpus is None else "--cpus",
-    )
+    found_memory = available_memory()
+    if memory is not None and memory > found_memory:
+        raise RequestError(
+            f"--memory must be at most {found_memory / 2**30:.1f}GiB here, got {memory / 2**30:.1f}GiB. "
+            "Leave --memory out to use all of it."
+        )
+    memory = found_memory if memory is None else memory
+    limits = {why if cpus is None else "--cpus": found_cpus if cpus is None else cpus}
+    limits["memory"] = max(1, int((memory - _COMMAND_BYTES) // _SLOT_BYTES))
+    why = min(limits, key=lambda name: limits[name])
+    return Machine(cpus=limits[why], memory_bytes=memory, gpus=found_gpus if gpus is None else gpus, cpus_why=why)
 
 
 def thread_environment(threads: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ candidates whatever the number of workers, the engine or interruptions.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from operator import itemgetter
 from typing import Protocol
@@ -157,6 +157,24 @@ class Search:
                 self._proposals.clock(entry.candidate, result)
                 self._advance(entry)
                 return
+
+    def renewed(self, work: Work) -> Work | None:
+        """Give out the same piece of work with the time that is left by now; None where nobody wants it any longer.
+
+        For work that had to wait for its resources, or lost its worker through no fault of its own.
+        """
+        for entry in self._open:
+            if entry.candidate.trial_id == work.candidate.trial_id:
+                seconds = self._seconds_for(entry)
+                if seconds is None or seconds >= _LEAST_SECONDS:
+                    return replace(work, seconds=seconds)
+                entry.handed.discard(work.fold)
+        return None
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up, or the search was stopped: nothing more will be handed out."""
+        return self._stopped or (not self._counted and self._over)
 
     def stop(self) -> None:
         """Hand out nothing more."""

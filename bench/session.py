@@ -157,6 +157,7 @@ def machine_notes(machine: Machine, spec: RunSpec, metric: str) -> tuple[str, ..
     notes = (
         *preset_notes(spec.preset, asdict(spec)),
         f"{machine.cpus} CPUs ({machine.cpus_why}), one a fit; --cpus sets fewer.",
+        f"{machine.memory_bytes / 2**30:.1f} GiB of memory; --memory sets less.",
         limit,
         f"Seed {spec.seed}; --seed sets another.",
     )

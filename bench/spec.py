@@ -25,6 +25,7 @@ Sampler = Literal["tpe", "random", "grid"]
 EngineName = Literal["ray", "tune", "local"]
 
 DEFAULT_BUDGET_SECONDS = 300.0
+_LEAST_MEMORY = 2**30
 _LEFT_OUT = f"# {MASK} stands for a password, token or signature, which is not kept. Put it back before use.\n"
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -34,7 +35,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "bad_lines": ("error", "skip"),
 }
 _TEXTS = (
-    *("dataset", "target", "metric", "positive_class", "test", "group", "time", "output", "splits"),
+    *("dataset", "target", "metric", "positive_class", "test", "group", "time", "output", "splits", "address"),
     *("sep", "encoding", "decimal", "query", "preset"),
 )
 _LISTS = ("families", "allow")
@@ -46,7 +47,9 @@ BESIDE_SPLITS = ("group", "time", "gap", "test_size")
 _OF_TASK = ("target", "metric", "task", "positive_class", "group", "time", "gap", "splits")
 #: Keys that change how a run is carried out, or how much of it, but never what one of its results is; a preset's name
 #: among them, since what it stands for is in the other keys.
-_NOT_IDENTITY = frozenset({"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track", "preset", "refit"})
+_NOT_IDENTITY = frozenset(
+    {"budget", "trials", "cpus", "gpus", "memory", "engine", "address", "output", "allow", "track", "preset", "refit"}
+)
 #: Keys whose outcome is in the fingerprint of the data.
 _IN_FINGERPRINT = frozenset({"sep", "encoding", "decimal", "null", "bad_lines", "query", "offline", "drop"})
 
@@ -55,9 +58,10 @@ _IN_FINGERPRINT = frozenset({"sep", "encoding", "decimal", "null", "bad_lines", 
 class RunSpec:
     """Everything the user asked; ``budget`` is in seconds of wall clock and excludes ``trials``.
 
-    ``families`` holds names to use, or names with a leading minus to leave out; empty means all. ``preset`` is where
-    settings came from that were not given, and nothing else. ``slowdown`` is how many times the best single model's
-    predict time an ensemble may take; None for any. ``refit`` asks for one model a member, fitted on all rows.
+    ``memory`` is in bytes. ``families`` holds names to use, or names with a leading minus to leave out; empty means
+    all. ``preset`` is where settings came from that were not given, and nothing else. ``slowdown`` is how many times
+    the best single model's predict time an ensemble may take; None for any. ``refit`` asks for one model a member,
+    fitted on all rows. ``address`` is that of a Ray cluster.
     """
 
     dataset: str
@@ -94,7 +98,9 @@ class RunSpec:
     seed: int = 0
     cpus: int | None = None
     gpus: int | None = None
+    memory: int | None = None
     engine: EngineName = "ray"
+    address: str | None = None
     output: str | None = None
     allow: tuple[str, ...] = ()
     track: bool = True
@@ -149,6 +155,20 @@ def parse_duration(text: str | float) -> float:
     return seconds
 
 
+def parse_size(text: str | int) -> int:
+    """Read ``4GiB``, ``512MiB``, ``2GB`` or a number of bytes.
+
+    Raises:
+        RequestError: not a size of at least 1 GiB.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", str(text), flags=re.IGNORECASE)
+    power = " kmgt".index(match[2].lower() or " ") if match else 0
+    size = int(float(match[1]) * (1024 if match[3] else 1000) ** power) if match else 0
+    if size < _LEAST_MEMORY:
+        raise RequestError(f"--memory must be a size of at least 1GiB such as 4GiB or 4GB, got {text!r}.")
+    return size
+
+
 def _require_number(content: Mapping[str, Any], name: str, low: float, high: float, *, whole: bool) -> None:
     """Check that an entry, when given, is a number in [low, high]."""
     value = content.get(name)
@@ -185,6 +205,10 @@ def _check(content: Mapping[str, Any]) -> None:
     _require_number(content, "gap", 0.0, infinity, whole=False)
     _require_number(content, "slowdown", 1.0, infinity, whole=False)
     _require_number(content, "test_size", 0.0, 0.9, whole=False)
+    if content.get("address") and content.get("engine") == "local":
+        raise RequestError(
+            "--address and --engine local exclude each other: one uses a cluster, the other this process."
+        )
     if content.get("query") and not is_database(content["dataset"]):
         raise RequestError("--query is for databases, such as postgresql://user:password@host/database.")
     if content.get("query") and "#" in content["dataset"]:
@@ -220,6 +244,8 @@ def make_spec(**content: Any) -> RunSpec:
         given["budget"] = parse_duration(given["budget"])
     elif "trials" in given:
         given["budget"] = None
+    if "memory" in given:
+        given["memory"] = parse_size(given["memory"])
     for name in _LISTS:
         given[name] = _names(name, given.get(name, ()))
     for name in _ITEMS:

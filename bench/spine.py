@@ -68,6 +68,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
     splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, repeats=spec.repeats, seed=spec.seed)
     families, left_out = families_for(task, splits, spec.families)
     Audit().require(spec.allow)  # wrong codes are told before there is a folder
+    hands = tools.engine.capacity()
     with open_session(spec, dataset, test, task, tools.stop, tools.clock) as session:
         if session.answered:
             progress.note(f"This run is complete: {session.folder}. A larger --budget or --trials goes on with it.")
@@ -80,7 +81,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         record = Record(problem, spec, progress, tools.stages)
         record.request(tools.machine, tools.command)
         record.data(dataset)
-        record.decisions(*machine_notes(tools.machine, spec, task.metric.name), *dataset.notes)
+        record.decisions(*machine_notes(hands, spec, task.metric.name), *dataset.notes)
         record.decisions(dataset.kinds, task.kind_why, *task.notes)
         record.decisions(*splits.notes, *screening_notes(task.schema), *left_out)
         record.stage("audit", "audit")
@@ -88,13 +89,13 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         findings.require(spec.allow)
         record.stage("search", "search")
         with tracked(tools.tracker, session.folder, dataset.name, session.parameters(dataset, task)):
-            journal = Journal(session.store, started_at=tools.clock.started_at, workers=tools.machine.cpus)
+            journal = Journal(session.store, started_at=tools.clock.started_at, workers=hands.cpus)
             tools.stages.tell(journal.stage)
             cells = task.n_rows * task.features.width
-            spending = plan(spec, tools.machine, spent=session.spent + tools.clock.seconds, cells=cells)
+            spending = plan(spec, hands, spent=session.spent + tools.clock.seconds, cells=cells)
             progress.searching(spending, task.metric)
             search = Search(
-                make_proposals(problem, families, spec, tools.machine),
+                make_proposals(problem, families, spec, hands),
                 metric=task.metric,
                 n_folds=len(splits.folds),
                 plan=spending,

@@ -19,12 +19,15 @@ def make_engine(spec: RunSpec, here: Machine) -> Engine:
     if spec.engine == "local":
         return LocalEngine(here)
     if spec.engine == "tune":
+        from bench.adapters.ray_runtime import import_ray
+
+        import_ray(private=spec.address is None)
         from bench.adapters.ray_tune import TuneEngine
 
-        return TuneEngine(here)
+        return TuneEngine(here, address=spec.address)
     from bench.adapters.ray_actors import RayEngine
 
-    return RayEngine(here, spec.families)
+    return RayEngine(here, spec.families, address=spec.address, cpus=spec.cpus, gpus=spec.gpus)
 
 
 def make_tracker(spec: RunSpec) -> Tracker:
@@ -61,7 +64,7 @@ def execute(
     clock = clock or Clock()
     stages = Recorder()
     stages.begin("start-up", "start-up", at=clock.started_at)
-    here = machine(spec.cpus, spec.gpus)
+    here = machine() if spec.address else machine(spec.cpus, spec.gpus, spec.memory)
     tools = Tools(
         machine=here,
         engine=make_engine(spec, here),

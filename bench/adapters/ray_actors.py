@@ -5,73 +5,41 @@ so the hot path is here: hand out, wait, tell. An actor lives as long as the run
 """
 
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, import_ray, share, shared
-from bench.engine import allotment_for, do, gpu_share, memo_bytes, prepare
-from bench.errors import RequestError
+from bench.adapters.ray_hosts import Host
+from bench.adapters.ray_pool import PREPARING_SECONDS, Member, Pool
+from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, import_ray
+from bench.adapters.ray_worker import Delivery
+from bench.admission import Admission
+from bench.candidate import Candidate
+from bench.engine import LocalEngine, do, uses_gpu
+from bench.errors import ClusterError, RequestError
 from bench.family import select
-from bench.memo import Memo
+from bench.parcel import unpack
 from bench.problem import Problem
-from bench.processes import process_seconds
+from bench.processes import memory_of
 from bench.resources import Allotment, Machine
 from bench.search import Search, Work
-from bench.trace import Recorder
+from bench.stacks import read_end, stack_file
 from bench.trial import FoldResult, Status
 
-#: What a worker may take to start, and to import what a family needs: no fit's fault, but not to be waited for forever.
-_PREPARING_SECONDS = 120.0
+logger = logging.getLogger("bench.engine")
+
 #: Families that cost more (see `Family`) may never be tried in a short run: their imports wait until one is.
 _LIKELY_COST = 15.0
+#: How often a fit is tried whose process was killed, by whomever, or crashed of itself.
+_MOST_KILLED, _MOST_CRASHED = 4, 2
 
 
-class Worker:
-    """Fits folds in a process of its own; the spans of a result tell what the worker did since the one before, too."""
-
-    def __init__(self) -> None:
-        """Note when the process was started."""
-        self._recorder = Recorder()
-        self._recorder.begin("process", "start-up", at=time.time() - process_seconds())
-        self._recorder.end()
-
-    def load(self, problem: Problem, table: Any, memo_bytes: int) -> None:
-        """Take in the problem that all fits share; ``memo_bytes`` may be kept of what they have in common."""
-        self._problem, self._memo = shared(problem, table), Memo(memo_bytes)
-
-    def prepare(self, families: Sequence[str]) -> None:
-        """Import what the fits of families need."""
-        for family in families:
-            self._recorder.begin(f"import {family}", "start-up")
-            prepare(family)
-        self._recorder.end()
-
-    def fit(self, work: Work, allotment: Allotment) -> FoldResult:
-        """Carry out one piece of work."""
-        before, self._recorder = self._recorder.spans(), Recorder()
-        result = do(work, self._problem, replace(allotment, memo=self._memo))
-        return replace(result, spans=(*before, *result.spans))
-
-
-@dataclass(kw_only=True, slots=True)
-class _Member:
-    """A worker of the pool, the families it is prepared for, and a preparation that may still be under way."""
-
-    actor: Any
-    families: set[str] = field(default_factory=set)
-    preparing: Any = None
-
-    def prepare(self, families: Iterable[str]) -> None:
-        """Have it import what fits of these families need, if it has not yet."""
-        if fresh := [family for family in families if family not in self.families]:
-            self.families.update(fresh)
-            self.preparing = self.actor.prepare.remote(fresh)
-
-
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, eq=False, slots=True)
 class _Running:
     """A fit under way: what it is, on which worker, and when it is overdue.
 
@@ -79,7 +47,7 @@ class _Running:
     """
 
     work: Work
-    member: _Member
+    member: Member
     prepared: Any
     overdue_at: float = 0.0
 
@@ -89,106 +57,203 @@ class _Running:
     def wait_from_now(self) -> None:
         """Reckon from now on when the fit, or the preparation for it, is overdue."""
         if self.prepared is not None:
-            seconds = _PREPARING_SECONDS
+            seconds = PREPARING_SECONDS
         else:
             seconds = float("inf") if self.work.seconds is None else self.work.seconds + GRACE_SECONDS
         self.overdue_at = time.monotonic() + seconds
 
 
 class RayEngine:
-    """Keeps one actor a core busy; runs baselines in this process while Ray starts."""
+    """Keeps one actor a core busy, here or on a cluster; runs baselines in this process while Ray starts."""
 
-    def __init__(self, machine: Machine, families: Sequence[str] = ()) -> None:
-        """Use what ``machine`` allows; workers are prepared for the families that the request names."""
+    def __init__(
+        self,
+        machine: Machine,
+        families: Sequence[str] = (),
+        *,
+        address: str | None = None,
+        cpus: int | None = None,
+        gpus: int | None = None,
+    ) -> None:
+        """Use what ``machine`` allows; workers are prepared for the families that the request names.
+
+        With ``address``, the machines of that cluster are used instead, ``cpus`` and ``gpus`` of them at most.
+        """
         self._machine, self._families = machine, families
-        self._ray = RayThread(machine, then=self._fill_pool)
-        self._idle: list[_Member] = []
-        self._fresh: list[_Member] = []
+        self._pool = Pool(machine, address=address, cpus=cpus, gpus=gpus)
+        self._ray = RayThread(machine, then=self._open_pool, address=address)
         self._running: dict[Any, _Running] = {}
+        self._held: list[Work] = []
+        self._deaths: Counter[tuple[str, int]] = Counter()
 
     def start(self) -> None:
-        """Start Ray in a thread."""
+        """Start Ray in a thread, or join the cluster."""
         self._ray.start()
+
+    def capacity(self) -> Machine:
+        """What all fits together may use; for a cluster that is known once it is joined."""
+        self._ray.require()
+        return self._pool.capacity
 
     def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
         """Work with the pool until the brain is through; with this process alone where Ray does not start."""
         if self._ray.is_up(search, problem, stop):
-            self._problem = share(problem)
-            self._work(search, stop)
+            self._problem, self._admission = problem, Admission(problem)
+            try:
+                self._pool.load(problem)
+                self._work(search, stop)
+                self._pool.close()
+            except ClusterError as error:
+                logger.warning("%s Going on in this process, as with --engine local.", error)
+                self._go_on_here(search, problem, stop)
+
+    def _open_pool(self) -> None:
+        """Start the workers, which import what the families need that are likely to be tried."""
+        likely: list[str] = []
+        with contextlib.suppress(RequestError):  # a request that names no family is refused when the data are there
+            likely = [family.name for family in select(self._families) if family.cost <= _LIKELY_COST]
+        self._pool.open(likely)
 
     def _work(self, search: Search, stop: threading.Event) -> None:
         """Hand out, wait, tell, until there is nothing more; what is under way when ``stop`` is set is given up."""
+        self._held = []
         while not stop.is_set():
-            self._hand_out(search)
-            if not self._running:
+            through = self._hand_out(search)
+            if through and not self._running:
                 return
             self._collect(search, stop)
         while self._running:
             _, running = self._running.popitem()
-            import_ray().kill(running.member.actor)
+            self._pool.end(running.member)
 
-    def _hand_out(self, search: Search) -> None:
-        """Give every free worker something to do, as long as there is anything."""
-        while len(self._running) < self._machine.cpus and (work := search.next()) is not None:
-            member, family = self._member(), work.candidate.family
-            member.prepare([family])
-            prepared, member.preparing = member.preparing, None
-            reference = member.actor.fit.remote(work, allotment_for(family, self._machine, self._machine.cpus))
-            self._running[reference] = _Running(work=work, member=member, prepared=prepared)
+    def _go_on_here(self, search: Search, problem: Problem, stop: threading.Event) -> None:
+        """Carry out the rest of the search in this process, what is under way first."""
+        begun = [*self._held, *(running.work for running in self._running.values())]
+        self._held, self._running = [], {}
+        for work in begun:
+            if not stop.is_set() and (wanted := search.renewed(work)) is not None:
+                search.tell(do(wanted, problem, Allotment()))
+        LocalEngine(self._machine).run(search, problem, stop)
 
-    def _fill_pool(self) -> None:
-        """Start one worker process a core, and have each import what the families need that are likely to be tried."""
-        self._fresh = [self._new_member() for _ in range(self._machine.cpus)]
-        with contextlib.suppress(RequestError):  # a request that names no family is refused when the data are there
-            likely = [family.name for family in select(self._families) if family.cost <= _LIKELY_COST]
-            for member in self._fresh:
-                member.prepare(likely)
+    def _hand_out(self, search: Search) -> bool:
+        """Give free workers something to do; True once nothing is left to hand out, unless what runs leads to more."""
+        for held in list(self._held):
+            if self._begin(search, held, renew=True):
+                self._held.remove(held)
+        while self._pool.has_idle and len(self._held) < self._pool.size:
+            if (work := search.next()) is None:
+                return not self._held
+            if not self._begin(search, work):
+                self._held.append(work)
+        return search.over and not self._held
 
-    def _new_member(self) -> _Member:
-        """Start a worker process; what is asked of it waits until it is up."""
-        gpus = gpu_share(self._machine, self._machine.cpus)
-        return _Member(actor=import_ray().remote(num_cpus=1, num_gpus=gpus)(Worker).remote())
+    def _begin(self, search: Search, work: Work, *, renew: bool = False) -> bool:
+        """Have a fit done, or find that nobody wants it any longer; False where it has to wait for a worker."""
+        gpu = uses_gpu(work.candidate.family, self._pool.capacity)
+        if gpu and not self._pool.has_gpu():
+            search.tell(_failed(work, "error", "no machine with a GPU is left"))
+            return True
+        if (member := self._pool.take(gpu=gpu, fits=partial(self._admits, work.candidate))) is None:
+            return False
+        wanted = search.renewed(work) if renew else work
+        if wanted is None:
+            self._pool.give(member)
+            return True
+        allotment = Allotment(cpus=1, gpu=member.gpu, device="cuda") if gpu else Allotment(cpus=1)
+        member.prepare([wanted.candidate.family])
+        prepared, member.preparing = member.preparing, None
+        reference = member.actor.fit.remote(wanted, allotment)
+        self._running[reference] = _Running(work=wanted, member=member, prepared=prepared)
+        return True
 
-    def _member(self) -> _Member:
-        """Take an idle worker, or give the problem to a fresh one."""
-        if self._idle:
-            return self._idle.pop()
-        member = self._fresh.pop() if self._fresh else self._new_member()
-        member.actor.load.remote(*self._problem, memo_bytes(self._machine))
-        return member
+    def _admits(self, candidate: Candidate, host: Host) -> bool:
+        """Whether a machine has room for a fit beside those that it is at."""
+        beside = [running.work.candidate for running in self._running.values() if running.member.host == host]
+        return self._admission.admits(candidate, room=self._pool.room(host), beside=beside)
+
+    def _relieve(self, search: Search) -> None:
+        """Where memory runs out, end the fit that holds most of it, which is tried again unless it was alone."""
+        if not self._running or not self._pool.overfull():
+            return
+        reference, running = max(self._running.items(), key=lambda item: memory_of(item[1].member.process))
+        del self._running[reference]
+        held, alone = memory_of(running.member.process), not self._running
+        self._admission.exceeded(running.work.candidate, self._pool.room(running.member.host))
+        self._pool.shrink()
+        self._pool.drop(running.member)
+        if alone:
+            limit = self._pool.capacity.memory_bytes / 2**30
+            reason = f"its worker held {held / 2**30:.1f} GiB when all that may be used, {limit:.1f} GiB, was"
+            search.tell(_failed(running.work, "out_of_memory", reason))
+        else:
+            self._held.append(running.work)
 
     def _collect(self, search: Search, stop: threading.Event) -> None:
         """Wait until something ends, tell of every fit that did, and kill the workers of those that are overdue."""
-        ray = import_ray()
-        preparing = [running.prepared for running in self._running.values() if running.prepared is not None]
-        done, _ = ray.wait([*self._running, *preparing], num_returns=1, timeout=POLL_SECONDS)
+        done = self._ended()
         if stop.is_set():  # whoever stopped this process may have ended the workers as well: no fault of their fits
             return
+        self._relieve(search)
+        self._pool.settle([reference for reference in done if reference not in self._running])
         for reference, running in list(self._running.items()):
             if reference in done:
                 del self._running[reference]
-                search.tell(self._outcome(reference, running))
+                if (result := self._outcome(reference, running)) is not None:
+                    search.tell(result)
             elif running.prepared in done:
                 running.prepared = None
                 running.wait_from_now()
             elif time.monotonic() > running.overdue_at:
                 del self._running[reference]
-                ray.kill(running.member.actor)
+                self._pool.drop(running.member)
                 search.tell(_overdue(running))
 
-    def _outcome(self, reference: Any, running: _Running) -> FoldResult:
-        """Fetch a result; the death of a worker is one, too."""
+    def _ended(self) -> set[Any]:
+        """Wait a moment for something to end; gives the references of all that has by then."""
         ray = import_ray()
+        preparing = [running.prepared for running in self._running.values() if running.prepared is not None]
+        awaited = [*self._running, *preparing, *self._pool.pending]
+        if not awaited:
+            time.sleep(POLL_SECONDS)
+            return set()
+        done, rest = ray.wait(awaited, num_returns=1, timeout=POLL_SECONDS)
+        if done and rest:
+            done += ray.wait(rest, num_returns=len(rest), timeout=0)[0]
+        return set(done)
+
+    def _outcome(self, reference: Any, running: _Running) -> FoldResult | None:
+        """Fetch a result; the death of a worker is one, too, unless the fit is tried again."""
+        ray, work = import_ray(), running.work
         try:
-            result: FoldResult = ray.get(reference)
+            delivery: Delivery = ray.get(reference)
         except ray.exceptions.OutOfMemoryError:
-            return _failed(running.work, "out_of_memory", "its worker was killed, since the machine's memory ran out")
+            self._pool.drop(running.member)
+            self._admission.exceeded(work.candidate, self._pool.room(running.member.host))
+            return _failed(work, "out_of_memory", "its worker was killed, since the machine's memory ran out")
         except ray.exceptions.RayTaskError as error:
-            return _failed(running.work, "error", f"its worker failed: {type(error.cause).__name__}: {error.cause}")
+            self._pool.give(running.member)
+            return _failed(work, "error", f"its worker failed: {type(error.cause).__name__}: {error.cause}")
         except ray.exceptions.RayError:  # its text tells identifiers, and lists what may have happened
-            return _failed(running.work, "error", "its worker died: killed, or crashed in native code")
-        self._idle.append(running.member)
-        return result
+            self._pool.drop(running.member)
+            return self._death(running)
+        self._pool.give(running.member)
+        self._admission.learn(work.candidate, delivery.result.peak_memory_mb * 1e6)
+        unpack(delivery.parcel, self._problem.folder)
+        return delivery.result
+
+    def _death(self, running: _Running) -> FoldResult | None:
+        """Judge a worker's death by the stack that it left; one that was killed is no fault of its fit."""
+        work = running.work
+        end = read_end(stack_file(self._problem.folder, work.candidate.trial_id, work.fold))
+        if end == "hung" or time.monotonic() > running.overdue_at - GRACE_SECONDS:
+            return _overdue(running)
+        key = work.candidate.trial_id, work.fold
+        self._deaths[key] += 1
+        if self._deaths[key] < (_MOST_CRASHED if end else _MOST_KILLED):
+            self._held.append(work)
+            return None
+        reason = f"its worker crashed ({end})" if end else "its worker was killed"
+        return _failed(work, "error", f"{reason}, {self._deaths[key]} times")
 
     def close(self) -> None:
         """Have Ray stopped; the process waits for that when it ends."""
@@ -199,7 +264,7 @@ def _overdue(running: _Running) -> FoldResult:
     """Make the result of a fit whose worker had to be killed."""
     seconds = running.work.seconds or 0.0
     if running.prepared is not None:
-        reason = f"its worker was not ready after {_PREPARING_SECONDS:.0f} s and was killed"
+        reason = f"its worker was not ready after {PREPARING_SECONDS:.0f} s and was killed"
         return _failed(running.work, "error", reason)
     return _failed(running.work, "timeout", f"hung past its {seconds:.1f} s and was killed", busy_seconds=seconds)
 

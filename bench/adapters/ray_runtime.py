@@ -1,4 +1,4 @@
-"""A private Ray of this run's own: quiet, on the loopback, without a dashboard, gone with the process.
+"""A private Ray of this run's own: quiet, on the loopback, without a dashboard, gone with the process. Or a cluster's.
 
 The only module that imports ray, when `import_ray` is first called: its settings must be made before, and it is its own
 thread that waits for it.
@@ -26,6 +26,7 @@ from typing import Any
 import polars as pl
 
 from bench.engine import LocalEngine, do
+from bench.errors import BenchError, ClusterError
 from bench.problem import Problem
 from bench.processes import descendants
 from bench.resources import Allotment, Machine, thread_environment
@@ -33,15 +34,19 @@ from bench.search import Search
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "token",  # naming the mode keeps Ray from announcing it
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # whatever the system: Ray then listens on the loopback alone
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_TQDM": "0",
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # signals are the command's own business
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
+#: Beside these, where Ray is this run's own; a cluster has its own ways, which whoever joins it is told by their own
+#: environment.
+_PRIVATE = {
+    "RAY_AUTH_MODE": "token",  # naming the mode keeps Ray from announcing it
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # whatever the system: Ray then listens on the loopback alone
 }
 
 _LOGGER = logging.getLogger("bench.engine")
@@ -74,11 +79,13 @@ _LONGEST_TEMPORARY_PATH = 24
 _one_at_a_time = threading.Lock()
 
 
-def import_ray() -> Any:
-    """Import Ray, whose core reads its settings meanwhile."""
+def import_ray(*, private: bool = True) -> Any:
+    """Import Ray, whose core reads its settings meanwhile; ``private`` says whether it will be this run's own."""
     if "ray" not in sys.modules:
         os.environ.update(_SETTINGS)
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        if private:
+            os.environ.update(_PRIVATE)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     import ray
 
     atexit.unregister(ray.shutdown)  # the thread that started Ray stops it, and no other
@@ -189,17 +196,49 @@ def ray_started(machine: Machine, folder: str, stop: threading.Event, *, agents:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def ray_joined(address: str) -> Iterator[None]:
+    """Be part of a cluster that is there while the block runs.
+
+    Raises:
+        ClusterError: it cannot be joined.
+    """
+    ray = import_ray(private=False)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    pl.thread_pool_size()
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ClusterError(
+            f"--address must lead to a Ray cluster, got {address!r}: {type(error).__name__}: {reason}. "
+            "`ray status` on one of its nodes says whether it is up; without --address this machine is used."
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
 class RayThread:
     """Starts Ray, keeps it and stops it, all in one thread: Ray's processes end with the thread that started them."""
 
     def __init__(
-        self, machine: Machine, then: Callable[[], None], *, linger: float = 0.0, agents: bool = False
+        self,
+        machine: Machine,
+        then: Callable[[], None],
+        *,
+        address: str | None = None,
+        linger: float = 0.0,
+        agents: bool = False,
     ) -> None:
         """Prepare to start Ray with what ``machine`` allows; ``then`` is called in the thread once Ray is up.
 
-        Ray stays up for ``linger`` seconds more once it may go. ``agents``: see `ray_started`.
+        With ``address``, the cluster there is joined instead. Ray stays up for ``linger`` seconds more once it may go.
+        ``agents``: see `ray_started`.
         """
         self._machine, self._then, self._linger, self._agents = machine, then, linger, agents
+        self._address = address
         self._settled, self._stop = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="bench-ray-starting", daemon=True)
@@ -213,6 +252,21 @@ class RayThread:
     def stop(self) -> None:
         """Have Ray stopped as soon as it is up; returns at once."""
         self._stop.set()
+
+    def require(self) -> None:
+        """Wait for a cluster, which nothing can take the place of, to be joined.
+
+        Raises:
+            ClusterError: it cannot be joined, or cannot serve.
+        """
+        if self._address is None:
+            return
+        if not self._settled.wait(_START_SECONDS):
+            self._failure = TimeoutError(f"it takes more than {_START_SECONDS:.0f} s")
+        if isinstance(self._failure, BenchError):
+            raise self._failure
+        if self._failure is not None:
+            raise ClusterError(f"the Ray cluster at {self._address!r} must answer: {self._failure}") from self._failure
 
     def _end(self) -> None:
         """Wait until Ray is gone; one that is still coming up, for a command that failed early, is put an end to."""
@@ -241,19 +295,26 @@ class RayThread:
                 self._failure = TimeoutError(f"it takes more than {_START_SECONDS:.0f} s")
                 break
         if self._failure is not None:
+            self.require()
             reason = str(self._failure).partition("\n")[0]
             _LOGGER.warning("Ray did not start (%s); going on in this process, as with --engine local.", reason)
             LocalEngine(self._machine).run(search, problem, stop)
             return False
         return not stop.is_set()
 
+    def _ray(self) -> contextlib.AbstractContextManager[None]:
+        """Ray while it is needed: the cluster's, or our own."""
+        if self._address is not None:
+            return ray_joined(self._address)
+        return ray_started(self._machine, self._folder, self._stop, agents=self._agents)
+
     def _live(self) -> None:
         with _one_at_a_time:
             try:
-                import_ray()
+                import_ray(private=self._address is None)
                 if self._stop.is_set():
                     return
-                with ray_started(self._machine, self._folder, self._stop, agents=self._agents):
+                with self._ray():
                     self._then()
                     self._settle()
                     self._stop.wait()
@@ -268,6 +329,12 @@ class RayThread:
         """Note that Ray is up or will not be: by its name the command sees that it may not leave this thread alone."""
         self._thread.name = "bench-ray"
         self._settled.set()
+
+
+def only_on(node: str) -> Any:
+    """Ray's strategy that places an actor or a task on one node."""
+    import_ray()
+    return importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(node, soft=False)
 
 
 def import_tune() -> Any:

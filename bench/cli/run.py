@@ -66,7 +66,11 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Root of all randomness. [default: 0]")] = None,
     cpus: Annotated[int | None, typer.Option(help="CPUs to use. [default: all]")] = None,
     gpus: Annotated[int | None, typer.Option(help="GPUs to use. [default: all]")] = None,
+    memory: Annotated[Text, typer.Option(help="Memory to use: 4GiB, 4GB. [default: all]")] = None,
     engine: Annotated[Text, typer.Option(help="ray, tune or local. [default: ray]")] = None,
+    address: Annotated[
+        Text, typer.Option(help="Ray cluster to use: auto, HOST:PORT or ray://HOST:PORT. [default: this machine]")
+    ] = None,
     output: Annotated[Text, typer.Option(help="Folder of the run. [default: one below results/]")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with these options as keys; flags win.")] = None,
     allow: Annotated[list[str] | None, typer.Option(help="Audit finding that may not block; repeatable.")] = None,

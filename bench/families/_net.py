@@ -4,7 +4,7 @@ import importlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -106,9 +106,7 @@ class NetEstimator(FamilyEstimator):
         allotment: Allotment,
         deadline: Deadline,
     ) -> None:
-        """Fit as the contract says."""
-        from bench.nets.determinism import reproducible
-        from bench.nets.fit import fit_net
+        """Fit as the contract says; where a GPU has no room for a batch, with batches of half the size."""
         from bench.nets.rows import Rows
 
         if self._settings.kind == "regression":
@@ -120,17 +118,27 @@ class NetEstimator(FamilyEstimator):
             **self._shape(X),
         )
         rows = Rows.of(X, self._target(y))
+        watched = None if valid is None else Rows.of(valid[0], self._target(valid[1]))
+        config = self._config(y, allotment)
+        try:
+            self._module = self._trained(rows, watched, config, allotment, deadline)
+        except Exception as error:
+            if allotment.device != "cuda" or type(error).__name__ != "OutOfMemoryError":
+                raise
+            halved = replace(config, batch_size=max(1, config.batch_size // 2))
+            self._module = self._trained(rows, watched, halved, allotment, deadline)
+
+    def _trained(
+        self, rows: "Rows", watched: "Rows | None", config: "FitConfig", allotment: Allotment, deadline: Deadline
+    ) -> "nn.Module":
+        """Train a new network."""
+        from bench.nets.determinism import reproducible
+        from bench.nets.fit import fit_net
+
         with reproducible(self._settings.seed, allotment):
             module = self._make(rows)
-        fit_net(
-            module,
-            rows,
-            None if valid is None else Rows.of(valid[0], self._target(valid[1])),
-            config=self._config(y, allotment),
-            allotment=allotment,
-            deadline=deadline,
-        )
-        self._module = module
+        fit_net(module, rows, watched, config=config, allotment=allotment, deadline=deadline)
+        return module
 
     def _config(self, y: Array, allotment: Allotment) -> "FitConfig":
         """Say how the network is trained on a target."""

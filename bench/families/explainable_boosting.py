@@ -10,6 +10,7 @@ from bench.families._arrays import ArrayEstimator
 from bench.families._estimator import softmax
 from bench.family import ALL_TASKS, DeadlineReached, Family
 from bench.metric import Array
+from bench.needs import outputs
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 
@@ -130,4 +131,5 @@ FAMILY = Family(
     cost=30.0,
     cost_grows=True,
     max_rows=50_000,
+    memory=outputs(12.0),
 )

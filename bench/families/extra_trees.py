@@ -4,6 +4,7 @@ from typing import Any
 
 from bench.families._forest import ForestEstimator
 from bench.family import ALL_TASKS, Family
+from bench.needs import forest
 
 
 class ExtraTreesEstimator(ForestEstimator):
@@ -33,4 +34,5 @@ FAMILY = Family(
     cost=5.0,
     order=130,
     behind=(0.15, 0.2),
+    memory=forest,
 )

@@ -10,6 +10,7 @@ from bench.families._calibration import Arrays, calibration, probabilities
 from bench.families._estimator import sampled, square_distances
 from bench.family import ALL_TASKS, DeadlineReached, Family
 from bench.metric import Array
+from bench.needs import kernel
 from bench.recipes import Encoded
 from bench.resources import Deadline
 
@@ -186,4 +187,5 @@ FAMILY = Family(
     cost=25.0,
     max_rows=5_000,
     version=2,
+    memory=kernel(4.0),
 )

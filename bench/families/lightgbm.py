@@ -9,6 +9,7 @@ from bench.families._boosting import Stopper, boost, kept, loss_of, max_rounds
 from bench.families._estimator import FamilyEstimator, row_weights
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
+from bench.needs import outputs
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 
@@ -115,4 +116,5 @@ FAMILY = Family(
     watches=True,
     borrows=True,
     version=3,
+    memory=outputs(6.0),
 )

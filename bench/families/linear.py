@@ -8,6 +8,7 @@ from bench.families._arrays import ArrayEstimator
 from bench.families._estimator import number, row_weights, softmax
 from bench.family import ALL_TASKS, DeadlineReached, Family
 from bench.metric import Array
+from bench.needs import matrices
 from bench.recipes import Encoded
 from bench.resources import Deadline
 
@@ -93,4 +94,5 @@ FAMILY = Family(
     order=30,
     baseline=True,
     version=2,
+    memory=matrices(6.0),
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from bench.families._forest import ForestEstimator
 from bench.family import ALL_TASKS, Family
+from bench.needs import forest
 
 
 class RandomForestEstimator(ForestEstimator):
@@ -31,4 +32,5 @@ FAMILY = Family(
     cost=6.0,
     order=140,
     behind=(0.12, 0.12),
+    memory=forest,
 )

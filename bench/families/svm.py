@@ -12,6 +12,7 @@ from bench.families._calibration import Arrays, fit_calibrated, probabilities
 from bench.families._estimator import number, sampled, square_distances
 from bench.family import ALL_TASKS, DeadlineReached, Family
 from bench.metric import Array
+from bench.needs import kernel
 from bench.recipes import Encoded
 from bench.resources import Deadline
 
@@ -161,4 +162,5 @@ FAMILY = Family(
     cost=3.0,
     max_rows=10_000,
     version=2,
+    memory=kernel(1.0),
 )

@@ -9,6 +9,7 @@ from bench.families._boosting import Stopper, boost, kept, loss_of, max_rounds
 from bench.families._estimator import FamilyEstimator, row_weights
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
+from bench.needs import outputs
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 
@@ -131,4 +132,5 @@ FAMILY = Family(
     borrows=True,
     version=2,
     uses_gpu=True,
+    memory=outputs(6.0),
 )

@@ -136,6 +136,8 @@ class _Fit:
         deadline: Deadline,
     ) -> None:
         self.config, self.deadline, self.device = config, deadline, allotment.device
+        if self.device == "cuda":  # others have the rest of it
+            torch.cuda.set_per_process_memory_fraction(min(1.0, allotment.gpu or 1.0))
         self.valid = valid.to(self.device) if valid is not None else None
         resident = self.device != "cuda" or train.n_bytes <= RESIDENT_BYTES
         train = train.to(self.device) if resident else train

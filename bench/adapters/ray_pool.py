@@ -1,0 +1,290 @@
+"""The workers of a run: started on the machines there are, ready, at work, and replaced when they are gone."""
+
+import logging
+import math
+import os
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.adapters.ray_hosts import Host, ask_software, difference, hosts_alive, require_alike, this_host
+from bench.adapters.ray_runtime import import_ray, share
+from bench.adapters.ray_worker import Terms, Worker, token_file
+from bench.admission import WORKER_BYTES
+from bench.engine import fits_a_gpu, memo_bytes
+from bench.errors import ClusterError
+from bench.problem import Problem
+from bench.processes import descendants, memory_of, resident_memory
+from bench.resources import Machine
+
+logger = logging.getLogger("bench.engine")
+
+#: What a worker may take to start, and to import what a family needs: no fit's fault, but not to be waited for forever.
+PREPARING_SECONDS = 120.0
+#: A machine is given up where so many workers in a row say why they cannot start, or die for so long before they do.
+_MOST_FAILED_STARTS = 3
+_DYING_SECONDS = 60.0
+#: How often machines that have come or gone are looked for.
+_LOOK_SECONDS = 1.0
+_LEAVING_SECONDS = 2.0
+#: What Ray's own processes take; of the memory, the share that is reckoned with, since it is weighed only now and then.
+_RAY_BYTES = 350_000_000
+_USABLE = 0.95
+_WEIGH_SECONDS = 0.3
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Member:
+    """A worker, where it is, its share of a GPU, the families it is prepared for; a preparation may be under way."""
+
+    actor: Any
+    host: Host
+    gpu: float
+    process: int = 0
+    born: float = field(default_factory=time.monotonic)
+    families: set[str] = field(default_factory=set)
+    preparing: Any = None
+
+    def prepare(self, families: Iterable[str]) -> None:
+        """Have it import what fits of these families need, if it has not yet."""
+        if fresh := [family for family in families if family not in self.families]:
+            self.families.update(fresh)
+            self.preparing = self.actor.prepare.remote(fresh)
+
+
+class Pool:
+    """Keeps a worker for every core that the run may use; as many of them as fit there share the GPUs."""
+
+    def __init__(self, machine: Machine, *, address: str | None, cpus: int | None, gpus: int | None) -> None:
+        """Use this ``machine``, or with ``address`` those of a cluster, ``cpus`` cores and ``gpus`` devices at most."""
+        self._machine, self._joined = machine, address is not None
+        self._cpus = machine.cpus if cpus is None and not self._joined else cpus
+        self._gpus = machine.gpus if gpus is None and not self._joined else gpus
+        self._hosts: dict[str | None, Host] = {}
+        self._asked: dict[Any, Host] = {}
+        self._starting: dict[Any, Member] = {}
+        self._waiting: list[Member] = []
+        self._members: set[Member] = set()
+        self._idle: list[Member] = []
+        self._failed: Counter[str | None] = Counter()
+        self._dying: dict[str | None, float] = {}
+        self._refused: set[str | None] = set()
+        self._looked = self._weighed = 0.0
+        self._load: tuple[Any, Any, Terms] | None = None
+
+    def open(self, likely: Sequence[str]) -> None:
+        """Start the workers, the first of which import what ``likely`` families need; Ray is up.
+
+        Raises:
+            ClusterError: a machine of the cluster has other versions than this one, or there is none.
+        """
+        for host in require_alike(hosts_alive()) if self._joined else [this_host(self._machine)]:
+            self._hosts[host.node] = host
+        self._fill()
+        for member in self._members:
+            member.prepare(likely)
+            member.preparing = None  # it counts as part of the start
+
+    @property
+    def capacity(self) -> Machine:
+        """What all fits together may use."""
+        if not self._joined:
+            return self._machine
+        hosts, slots = self._hosts.values(), self._slots()
+        return Machine(
+            cpus=max(1, sum(slots.values())),
+            memory_bytes=sum(host.memory_bytes for host in hosts) or self._machine.memory_bytes,
+            gpus=int(min(sum(host.gpus for host in hosts), math.inf if self._gpus is None else self._gpus)),
+            cpus_why=f"{len(hosts)} machines of the cluster" if self._cpus is None else "--cpus",
+        )
+
+    def room(self, host: Host) -> float:
+        """Bytes of memory that a machine has for fits, beside its workers and, where it is ours, this command."""
+        workers = sum(member.host == host for member in self._members)
+        command = 0.0 if self._joined else resident_memory(os.getpid()) + _RAY_BYTES
+        return _USABLE * host.memory_bytes - workers * WORKER_BYTES - command
+
+    def overfull(self) -> bool:
+        """Whether this command and all that it started hold more memory than they may; not asked of a cluster."""
+        if self._joined or time.monotonic() < self._weighed + _WEIGH_SECONDS:
+            return False
+        self._weighed, ours = time.monotonic(), [os.getpid(), *descendants(os.getpid())]
+        limit = _USABLE * self._machine.memory_bytes
+        return sum(map(resident_memory, ours)) > limit and sum(map(memory_of, ours)) > limit
+
+    def shrink(self) -> None:
+        """Do with one worker less from now on, as long as there are two."""
+        self._cpus = max(1, len(self._members) - 1)
+
+    @property
+    def size(self) -> int:
+        """How many workers there are, or will soon be."""
+        return len(self._members)
+
+    def load(self, problem: Problem) -> None:
+        """Give all workers, those to come included, the problem that fits share."""
+        token = secrets.token_hex(8)
+        note = token_file(problem.folder, token)
+        note.parent.mkdir(exist_ok=True)
+        note.touch()
+        self._fill()
+        self._load = (*share(problem), Terms(token=token, memo_bytes=memo_bytes(self.capacity)))
+        waiting, self._waiting = [*self._waiting, *self._idle, *self._starting.values()], []
+        self._idle, self._starting = [], {}
+        for member in waiting:
+            self._hand_over(member)
+
+    def _hand_over(self, member: Member) -> None:
+        """Give a worker the problem; it is ready once it has taken it in."""
+        assert self._load is not None
+        member.born = time.monotonic()
+        self._starting[member.actor.load.remote(*self._load)] = member
+
+    def _slots(self) -> dict[str | None, int]:
+        """How many workers each machine is to have."""
+        left, slots = math.inf if self._cpus is None else self._cpus, {}
+        for node, host in self._hosts.items():
+            slots[node] = int(min(host.cpus, left))
+            left -= slots[node]
+        return slots
+
+    def _fill(self) -> None:
+        """Start workers where some are missing."""
+        gpus_left = math.inf if self._gpus is None else self._gpus
+        for node, slots in self._slots().items():
+            host = self._hosts[node]
+            here = [member for member in self._members if member.host == host]
+            gpus = int(min(host.gpus, gpus_left))
+            gpus_left -= gpus
+            a_gpu = fits_a_gpu(gpus, slots)
+            with_gpu = min(slots, gpus * a_gpu) - sum(member.gpu > 0 for member in here)
+            for place in range(slots - len(here)):
+                self._start(host, math.floor(10_000 / a_gpu) / 10_000 if place < with_gpu else 0.0)
+
+    def _start(self, host: Host, gpu: float) -> None:
+        """Start a worker process; what is asked of it waits until it is up."""
+        actor = import_ray().remote(**host.options(cpus=1, gpus=gpu))(Worker).remote()
+        member = Member(actor=actor, host=host, gpu=gpu)
+        self._members.add(member)
+        if self._load is None:
+            self._waiting.append(member)
+        else:
+            self._hand_over(member)
+
+    def take(self, *, gpu: bool, fits: Callable[[Host], bool]) -> Member | None:
+        """Take an idle worker where a fit ``fits``, one with a GPU or rather one without; None while there is none."""
+        roomy = {host.node for host in self._hosts.values() if fits(host)}
+        fitting = [member for member in self._idle if member.host.node in roomy and (member.gpu > 0 or not gpu)]
+        if not fitting:
+            return None
+        member = fitting[-1] if gpu else min(reversed(fitting), key=lambda member: member.gpu)
+        self._idle.remove(member)
+        return member
+
+    def give(self, member: Member) -> None:
+        """Take a worker back that is through with its fit."""
+        self._idle.append(member)
+
+    def drop(self, member: Member) -> None:
+        """Put an end to a worker, and start another in its place."""
+        self.end(member)
+        self._fill()
+
+    def end(self, member: Member) -> None:
+        """Put an end to a worker, for good."""
+        import_ray().kill(member.actor)
+        self._members.discard(member)
+        if member in self._idle:
+            self._idle.remove(member)
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether a worker is free."""
+        return bool(self._idle)
+
+    def has_gpu(self) -> bool:
+        """Whether a worker with a GPU is there, or on its way."""
+        return any(member.gpu > 0 for member in self._members)
+
+    @property
+    def pending(self) -> Iterator[Any]:
+        """References to what the pool waits for."""
+        yield from self._starting
+        yield from self._asked
+
+    def settle(self, done: Sequence[Any]) -> None:
+        """Take note of workers that are ready or did not start, and of machines that have come or gone.
+
+        Raises:
+            ClusterError: workers start nowhere.
+        """
+        for reference in done:
+            if (member := self._starting.pop(reference, None)) is not None:
+                self._ready(reference, member)
+            elif (host := self._asked.pop(reference, None)) is not None:
+                self._admit(host, reference)
+        for reference, member in list(self._starting.items()):
+            if time.monotonic() > member.born + PREPARING_SECONDS:
+                del self._starting[reference]
+                self._not_started(member, f"not ready after {PREPARING_SECONDS:.0f} s")
+        if self._joined and time.monotonic() > self._looked + _LOOK_SECONDS:
+            self._look()
+
+    def _ready(self, reference: Any, member: Member) -> None:
+        """Put a worker that has taken the problem in among the idle ones."""
+        ray = import_ray()
+        try:
+            member.process = ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            self._failed[member.host.node] += 1
+            self._not_started(member, f"{type(error.cause).__name__}: {error.cause}")
+        except ray.exceptions.RayError:
+            self._not_started(member, "its process dies before it is ready")
+        else:
+            self._failed[member.host.node] = 0
+            self._dying.pop(member.host.node, None)
+            self._idle.append(member)
+
+    def _not_started(self, member: Member, reason: str) -> None:
+        """Give a machine up on which no worker starts."""
+        node, now = member.host.node, time.monotonic()
+        lost = self._failed[node] >= _MOST_FAILED_STARTS or now > self._dying.setdefault(node, now) + _DYING_SECONDS
+        if lost and node in self._hosts:
+            logger.warning("No worker starts on %s (%s); it is left out.", member.host.name, reason)
+            self._refused.add(node)
+            del self._hosts[node]
+        self.drop(member)
+        if not self._hosts and not self._asked:
+            raise ClusterError(f"workers must start on at least one machine; the last try ended with: {reason}.")
+
+    def _look(self) -> None:
+        """Let go of machines that are gone, and check those that have come."""
+        self._looked = time.monotonic()
+        alive = {host.node: host for host in hosts_alive()}
+        for node in [node for node in self._hosts if node not in alive]:
+            gone = self._hosts.pop(node)
+            logger.warning("%s has left the cluster; its fits are done elsewhere.", gone.name)
+            for member in [member for member in self._idle if member.host == gone]:
+                self.drop(member)
+        known = {*self._hosts, *self._refused, *(host.node for host in self._asked.values())}
+        for node in alive.keys() - known:
+            self._asked[ask_software(alive[node])] = alive[node]
+
+    def _admit(self, host: Host, answer: Any) -> None:
+        """Use a machine that has come, if its software is ours."""
+        if unlike := difference(host, answer):
+            logger.warning("A machine that has joined the cluster is left out: %s.", unlike)
+            self._refused.add(host.node)
+            return
+        logger.warning("%s has joined the cluster, with %d CPUs.", host.name, host.cpus)
+        self._hosts[host.node] = host
+        self._fill()
+
+    def close(self) -> None:
+        """Have idle workers on machines that keep files of their own clear these away."""
+        if self._joined and self._idle:
+            left = [member.actor.leave.remote() for member in self._idle]
+            import_ray().wait(left, num_returns=len(left), timeout=_LEAVING_SECONDS)

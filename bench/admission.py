@@ -1,0 +1,67 @@
+"""Which fits run side by side: as many as the memory has room for, by estimates that learn from what was measured."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.candidate import Candidate
+from bench.family import discover
+from bench.needs import Size
+from bench.problem import Problem
+
+#: What a worker holds before it fits anything: Python, Ray and the libraries of several families.
+WORKER_BYTES = 450_000_000
+#: After a fit that took more memory than there is, its family's next ones are taken for so much larger.
+_RAISED = 2.0
+
+
+@dataclass(kw_only=True, slots=True)
+class _Known:
+    """The largest fit of a family so far: what was foretold of it and what it took; ``factor`` is for larger ones."""
+
+    foretold: float = 0.0
+    took: float = 0.0
+    factor: float = 1.0
+
+
+class Admission:
+    """Reckons with the memory of fits, beside the workers that they run in."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Foretell from the size of the problem."""
+        outputs = max(1, len(problem.task.classes))
+        self._columns, self._outputs = len(problem.task.schema.columns), outputs
+        self._rows = max(len(fold.train) for fold in problem.splits.folds)
+        self._known: dict[str, _Known] = {}
+
+    def needs(self, candidate: Candidate) -> float:
+        """About how many bytes a fit takes."""
+        foretold = self._foretold(candidate)
+        known = self._known.get(candidate.family)
+        if known is None:
+            return foretold
+        return known.took + known.factor * max(0.0, foretold - known.foretold)
+
+    def _foretold(self, candidate: Candidate) -> float:
+        """What the family says of such a fit."""
+        rows = min(self._rows, candidate.rows or self._rows)
+        size = Size(rows=rows, columns=self._columns, outputs=self._outputs)
+        return discover()[candidate.family].memory(size, candidate.params)
+
+    def admits(self, candidate: Candidate, *, room: float, beside: Iterable[Candidate]) -> bool:
+        """Whether a fit has room beside others; the first of all always has."""
+        others = [self.needs(other) for other in beside]
+        return not others or sum(others) + self.needs(candidate) <= room
+
+    def learn(self, candidate: Candidate, peak_bytes: float) -> None:
+        """Take note of what a worker took at most while it fitted."""
+        self._note(candidate, max(0.0, peak_bytes - WORKER_BYTES))
+
+    def exceeded(self, candidate: Candidate, room: float) -> None:
+        """Take note of a fit that took more memory than there was."""
+        self._note(candidate, room)
+        self._known[candidate.family].factor *= _RAISED
+
+    def _note(self, candidate: Candidate, took: float) -> None:
+        known = self._known.setdefault(candidate.family, _Known())
+        if took >= known.took:
+            known.took, known.foretold = took, self._foretold(candidate)
