@@ -38,19 +38,31 @@ class FamilyRecord:
     tried: int = 0
     failures: int = 0
     exhausted: bool = False
+    _total_seconds: float = 0.0
 
     @property
     def seconds_a_fold(self) -> float | None:
         """Mean seconds that a default fit keeps a worker busy; None before the first."""
-        known = [*self.fold_seconds.values(), *self.late_seconds.values()]
-        return float(np.mean(known)) if known else None
+        count = len(self.fold_seconds) + len(self.late_seconds)
+        return self._total_seconds / count if count else None
+
+    @property
+    def mean_fold_seconds(self) -> float:
+        """Mean seconds of the folds that went well."""
+        return (self._total_seconds - sum(self.late_seconds.values())) / len(self.fold_seconds)
 
     def clock(self, fold: FoldResult, *, cost: float = 1.0) -> None:
         """Take in the seconds of a fold that was expected to ``cost`` so many default fits on all rows."""
         if fold.status == "ok":
-            self.fold_seconds[fold.trial_id, fold.fold] = fold.busy_seconds / cost
+            self._note(self.fold_seconds, fold, fold.busy_seconds / cost)
         elif fold.status == "timeout" and fold.busy_seconds > 0:
-            self.late_seconds[fold.trial_id, fold.fold] = _LATE * fold.busy_seconds / cost
+            self._note(self.late_seconds, fold, _LATE * fold.busy_seconds / cost)
+
+    def _note(self, known: dict[tuple[str, int], float], fold: FoldResult, seconds: float) -> None:
+        """Note a fold once, or anew, and keep the total."""
+        key = fold.trial_id, fold.fold
+        self._total_seconds += seconds - known.get(key, 0.0)
+        known[key] = seconds
 
     def add(self, result: TrialResult, metric: Metric, *, cost: float = 1.0) -> None:
         """Take in a closed candidate whose folds were expected to ``cost`` so many default fits on all rows each.

@@ -8,8 +8,6 @@ as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from bench.candidate import Candidate, Origin
 from bench.family import Family
 from bench.identity import digest, seed_for
@@ -117,9 +115,9 @@ class Proposals:
         if self._members[family].family.baseline:
             return None
         known = [
-            (float(np.mean(list(seconds.values()))), member.cost)
+            (self._records[name].mean_fold_seconds, member.cost)
             for name, member in self._members.items()
-            if not member.family.baseline and member.family.cost >= 1 and (seconds := self._records[name].fold_seconds)
+            if not member.family.baseline and member.family.cost >= 1 and self._records[name].fold_seconds
         ]
         if not known:
             return None

@@ -131,6 +131,13 @@ def available_memory() -> int:
     return min([total, *(limit for limit in map(_read_number, files) if limit)])
 
 
+def out_of_memory_kills() -> int:
+    """How many processes the kernel has ended for want of memory since it was started; 0 where it does not tell."""
+    with contextlib.suppress(OSError, StopIteration), open("/proc/vmstat") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return 0
+
+
 def available_gpus() -> int:
     """Count NVIDIA devices without loading a library: the kernel's device files, narrowed by CUDA_VISIBLE_DEVICES."""
     devices = len([path for path in Path("/dev").glob("nvidia[0-9]*") if path.name[6:].isdigit()])

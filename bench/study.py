@@ -5,7 +5,7 @@ Suggestions come from a study in memory. Every outcome is also written to a jour
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from bench.identity import seed_for
 from bench.space import Parameter, Params, Space
@@ -27,6 +27,9 @@ TPE_SETTINGS: dict[str, Any] = {
     "constant_liar": True,
 }
 GRID_POINTS = 3
+#: A sampler looks at all that it is given, so that of a long history no more than so much is kept: the best, as many
+#: as it takes for good ones, and an even sample of the rest.
+_LONGEST, _KEPT, _BEST = 500, 250, 25
 _STATES = {"ok": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 
@@ -55,13 +58,20 @@ def open_storage(path: Path) -> optuna.storages.BaseStorage:
 class Suggestion:
     """Parameters to try; handed back with what came of them."""
 
-    trial: optuna.Trial
+    ask: int
+    params: Params
 
-    @property
-    def params(self) -> Params:
-        """The suggested values, one a searched parameter."""
-        params: Params = self.trial.params
-        return params
+
+class _TreeSampler(optuna.samplers.TPESampler):  # type: ignore[misc]
+    """Knows the space that all points lie in, which its base class looks for in the whole history each time."""
+
+    def __init__(self, space: Mapping[str, BaseDistribution], seed: int) -> None:
+        super().__init__(seed=seed, **TPE_SETTINGS)
+        self._known_space = {name: space[name] for name in sorted(space) if not space[name].single()}
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The space as it was given."""
+        return self._known_space
 
 
 class FamilyStudy:
@@ -75,7 +85,9 @@ class FamilyStudy:
         direction = "maximize" if maximize else "minimize"
         self._space = {parameter.name: _distribution(parameter) for parameter in space.parameters}
         self._sampler, self._seed, self._asked = sampler, seed, 0
-        self._study = optuna.create_study(direction=direction)
+        self._direction, self._study = direction, optuna.create_study(direction=direction)
+        self._running: dict[int, int] = {}
+        self._told = 0
         self._record = optuna.create_study(direction=direction, storage=storage, study_name=space.family)
         self._grid = self._shuffled_grid(space) if sampler == "grid" else iter(())
 
@@ -102,10 +114,12 @@ class FamilyStudy:
                 return None
             self._study.enqueue_trial(dict(point))
         if self._sampler == "tpe":
-            self._study.sampler = optuna.samplers.TPESampler(seed=seed, **TPE_SETTINGS)
+            self._study.sampler = _TreeSampler(self._space, seed)
         else:
             self._study.sampler = optuna.samplers.RandomSampler(seed=seed)
-        return Suggestion(trial=self._study.ask(fixed_distributions=self._space))
+        trial = self._study.ask(fixed_distributions=self._space)
+        self._running[self._asked] = trial.number
+        return Suggestion(ask=self._asked, params=trial.params)
 
     def skip_ask(self) -> None:
         """Count a suggestion that an earlier session of the same run made."""
@@ -114,7 +128,7 @@ class FamilyStudy:
 
     def drop(self, suggestion: Suggestion) -> None:
         """Forget a suggestion that is not tried."""
-        self._study.tell(suggestion.trial, state=TrialState.FAIL)
+        self._study.tell(self._running.pop(suggestion.ask), state=TrialState.FAIL)
 
     def tell(
         self, suggestion: Suggestion | None, params: Params, status: str, scores: Sequence[float], *, label: str
@@ -125,23 +139,39 @@ class FamilyStudy:
         """
         state = _STATES.get(status, TrialState.FAIL) if scores else TrialState.FAIL
         value = float(np.mean(scores)) if state is TrialState.COMPLETE else None
-        if suggestion is not None:
-            for step, score in enumerate(scores):
-                suggestion.trial.report(score, step)
-            finished = self._study.tell(suggestion.trial, value, state=state)
-        elif self._contains(params):
-            finished = create_trial(
-                state=state,
-                value=value,
-                params={name: params[name] for name in self._space},
-                distributions=self._space,
-                intermediate_values=dict(enumerate(scores)),
-            )
-            self._study.add_trial(finished)
-        else:
+        if suggestion is None and not self._contains(params):
             return
-        finished.set_user_attr("trial_id", label)
+        finished = create_trial(
+            state=state,
+            value=value,
+            params={name: params[name] for name in self._space},
+            distributions=self._space,
+            intermediate_values=dict(enumerate(scores)),
+            user_attrs={"trial_id": label},
+        )
+        if suggestion is not None:
+            self._study.tell(self._running.pop(suggestion.ask), state=TrialState.FAIL)
+        self._study.add_trial(finished)
         self._record.add_trial(finished)
+        self._told += 1
+        if self._told > _LONGEST:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Go on with a new study that holds what runs, and as much of the history as a sampler needs."""
+        trials = self._study.get_trials(deepcopy=False)
+        history = [trial for trial in trials if trial.state in _STATES.values()]
+        sign = -1.0 if self._direction == "maximize" else 1.0
+        ranked = sorted(history, key=lambda trial: (trial.value is None, sign * (trial.value or 0.0), trial.number))
+        rest = ranked[_BEST:]
+        sample = [rest[int(place)] for place in np.linspace(0, len(rest) - 1, min(len(rest), _KEPT - _BEST))]
+        kept = sorted([*ranked[:_BEST], *sample], key=lambda trial: trial.number)
+        self._study = optuna.create_study(direction=self._direction)
+        self._study.add_trials(kept)
+        for ask, number in self._running.items():
+            self._running[ask] = len(self._study.get_trials(deepcopy=False))
+            self._study.add_trial(trials[number])
+        self._told = len(kept)
 
     def _contains(self, params: Params) -> bool:
         """Whether a point names every searched parameter, each within its range."""

@@ -75,7 +75,7 @@ def test_whatever_a_fit_does_is_its_own_outcome(engine, problem, capfd):  # noqa
     engine.run(search, problem, threading.Event())
     assert outcomes(watcher) == {
         "crashes": {("error", "its worker crashed (Segmentation fault), 2 times")},
-        "killed": {("error", "its worker was killed, 4 times")},
+        "killed": {("error", "its worker was killed, 6 times")},
         "leaves": {("error", "a fit must not end its process, and tried to")},
         "raises": {("error", "ValueError: made to fail")},
         "hungry": {("out_of_memory", "no memory was left for the fit")},

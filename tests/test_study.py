@@ -216,3 +216,16 @@ def test_a_sampler_is_described_with_its_settings(sampler):
     assert described["sampler"] == sampler
     assert described["optuna"] == optuna.__version__
     assert ("n_startup_trials" in described, "points" in described) == (sampler == "tpe", sampler == "grid")
+
+
+def test_a_long_history_is_thinned_and_what_runs_is_kept(make_study):
+    study = make_study()
+    running = [study.ask() for _ in range(3)]
+    for number in range(700):
+        suggestion = study.ask()
+        study.tell(suggestion, suggestion.params, "ok", [distance(suggestion.params)], label=f"trial-{number}")
+    assert len(study._study.get_trials(deepcopy=False)) < 1200
+    for suggestion in running:
+        study.tell(suggestion, suggestion.params, "ok", [distance(suggestion.params)], label="late")
+    told = [distance(suggestion.params) for suggestion in (study.ask() for _ in range(20))]
+    assert np.median(told) < np.median([distance(suggestion.params) for suggestion in running])

@@ -26,7 +26,7 @@ from bench.family import select
 from bench.parcel import unpack
 from bench.problem import Problem
 from bench.processes import memory_of
-from bench.resources import Allotment, Machine
+from bench.resources import Allotment, Machine, out_of_memory_kills
 from bench.search import Search, Work
 from bench.stacks import read_end, stack_file
 from bench.trial import FoldResult, Status
@@ -36,7 +36,7 @@ logger = logging.getLogger("bench.engine")
 #: Families that cost more (see `Family`) may never be tried in a short run: their imports wait until one is.
 _LIKELY_COST = 15.0
 #: How often a fit is tried whose process was killed, by whomever, or crashed of itself.
-_MOST_KILLED, _MOST_CRASHED = 4, 2
+_MOST_KILLED, _MOST_CRASHED = 6, 2
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -85,6 +85,7 @@ class RayEngine:
         self._running: dict[Any, _Running] = {}
         self._held: list[Work] = []
         self._deaths: Counter[tuple[str, int]] = Counter()
+        self._kills = out_of_memory_kills()
 
     def start(self) -> None:
         """Start Ray in a thread, or join the cluster."""
@@ -247,6 +248,9 @@ class RayEngine:
         end = read_end(stack_file(self._problem.folder, work.candidate.trial_id, work.fold))
         if end == "hung" or time.monotonic() > running.overdue_at - GRACE_SECONDS:
             return _overdue(running)
+        if self._memory_ran_out():
+            self._admission.exceeded(work.candidate, self._pool.room(running.member.host))
+            return _failed(work, "out_of_memory", "its worker was killed, since the machine's memory ran out")
         key = work.candidate.trial_id, work.fold
         self._deaths[key] += 1
         if self._deaths[key] < (_MOST_CRASHED if end else _MOST_KILLED):
@@ -254,6 +258,11 @@ class RayEngine:
             return None
         reason = f"its worker crashed ({end})" if end else "its worker was killed"
         return _failed(work, "error", f"{reason}, {self._deaths[key]} times")
+
+    def _memory_ran_out(self) -> bool:
+        """Whether the kernel has ended a process for want of memory since this was asked last."""
+        before, self._kills = self._kills, out_of_memory_kills()
+        return self._kills > before
 
     def close(self) -> None:
         """Have Ray stopped; the process waits for that when it ends."""
