@@ -7,6 +7,7 @@ import typer
 from bench.cli import (
     card,
     check,
+    deploy,
     doctor,
     fetch,
     leaderboard,
@@ -55,6 +56,7 @@ app.command("check")(check.check)
 app.command("card")(card.card)
 app.command("fetch")(fetch.fetch)
 app.add_typer(listing.app, name="list")
+app.command("deploy")(deploy.deploy)
 app.command("submit", context_settings={"allow_interspersed_args": False})(submit.submit)
 app.command("status")(status.status)
 app.command("stop")(stop.stop)
