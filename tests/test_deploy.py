@@ -66,14 +66,17 @@ def test_templates_are_listed_and_printed(cli):
 
 def test_cluster_file_is_one_that_ray_takes():
     import_ray()
-    from ray.autoscaler._private.util import fill_node_type_min_max_workers, validate_config
+    from ray.autoscaler._private.util import prepare_config, validate_config
 
     config = yaml.safe_load(read_template("cluster.yaml"))
-    validate_config(config)  # by Ray's own schema, and what it checks beyond
-    fill_node_type_min_max_workers(config)
-    assert config["available_node_types"]["worker"]["max_workers"] == config["max_workers"]
+    prepared = prepare_config(config)  # as `ray up` does, with Ray's defaults for the provider
+    validate_config(prepared)  # by Ray's own schema, and what it checks beyond
+    types = prepared["available_node_types"]
+    assert set(types) == {"head", "worker"}
+    assert types["head"]["max_workers"] == 0
+    assert types["worker"]["min_workers"] == prepared["max_workers"] == 4
     with pytest.raises(jsonschema.ValidationError, match="'max_worker' was unexpected"):
-        validate_config({**config, "max_worker": 4})
+        validate_config({**prepared, "max_worker": 4})
 
 
 @with_suites
