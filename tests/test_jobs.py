@@ -1,14 +1,18 @@
 """Jobs of a real Ray cluster on this machine, with a token, by the installed command."""
 
+import json
 import re
 import signal
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cluster_of_one
 import pytest
 from processes import command
 
+from bench.adapters import ray_jobs
 from bench.adapters.ray_jobs import Jobs
-from bench.errors import RequestError
+from bench.errors import BenchError, RequestError
 
 TOKEN = "0123456789abcdef" * 4
 QUICK = ("--families", "dummy,linear", "--folds", 2, "--engine", "local", "--no-track")
@@ -32,7 +36,7 @@ def bench(cluster, tmp_path):
     return start
 
 
-def test_nothing_heavy_is_asked_of_who_submits(cli):
+def test_a_cluster_that_does_not_answer(cli):
     told = cli("submit", "--address", "127.0.0.1:1", "run", "--dataset", "penguins")
     assert told.code == 1
     assert "no Ray cluster answers at http://127.0.0.1:1 (ConnectionError)" in told.err
@@ -65,6 +69,71 @@ def test_a_command_is_checked_before_it_is_sent(cli, words, why):
     told = cli("submit", "--address", "127.0.0.1:1", *words)
     assert told.code == 2
     assert why in re.sub(r"[\s│]+", " ", told.err)
+
+
+@pytest.fixture
+def head(monkeypatch):
+    """Gives ``head(*answers)``: a server that tells these states and logs of a job, in turn; None is a bad gateway."""
+    monkeypatch.setattr(ray_jobs, "_POLL_SECONDS", 0.01)
+
+    def serve(*answers):
+        left = list(answers)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                state = left[0]
+                if self.path.endswith("/logs"):
+                    content = {"logs": left.pop(0)["logs"]}
+                else:
+                    content = {"submission_id": "j", "entrypoint": "bench run", **(state or {})}
+                self.send_response(502 if state is None else 200)
+                self.end_headers()
+                self.wfile.write(json.dumps(content).encode())
+                if state is None:
+                    left.pop(0)
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        servers.append(server)
+        return Jobs(f"127.0.0.1:{server.server_address[1]}")
+
+    servers = []
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_following_tells_whole_lines_once_and_outlasts_a_break(head):
+    jobs = head(
+        {"status": "PENDING", "logs": ""},
+        {"status": "RUNNING", "logs": "one\nread postgresql://ann:s3"},
+        None,
+        {"status": "RUNNING", "logs": "one\nread postgresql://ann:s3cret@db/x\n"},
+        {"status": "SUCCEEDED", "logs": "one\nread postgresql://ann:s3cret@db/x\nlast"},
+    )
+    told = []
+    job = jobs.follow("j", told.append)
+    assert told == ["one", "read postgresql://***@db/x", "last"]
+    assert (job.exit_code, job.command) == (0, "bench run")
+
+
+def test_following_gives_up_a_cluster_that_is_gone(head, monkeypatch):
+    monkeypatch.setattr(ray_jobs, "_PATIENCE_SECONDS", 0.0)
+    with pytest.raises(BenchError, match="answered 502 to GET /api/jobs/j"):
+        head(None, {"status": "SUCCEEDED", "logs": ""}).follow("j", print)
+
+
+@pytest.mark.parametrize(
+    ("status", "returned", "code"),
+    [("SUCCEEDED", 0, 0), ("FAILED", 2, 2), ("FAILED", -9, 137), ("FAILED", None, 1), ("STOPPED", None, 143)],
+)
+def test_exit_code_is_what_a_terminal_would_show(head, status, returned, code):
+    told = {"status": status, "driver_exit_code": returned, "logs": ""}
+    assert head(told).follow("j", print).exit_code == code
 
 
 @pytest.mark.slow
