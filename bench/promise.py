@@ -38,7 +38,10 @@ class FamilyRecord:
     tried: int = 0
     failures: int = 0
     exhausted: bool = False
-    _total_seconds: float = 0.0
+    _total_seconds: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._total_seconds = sum(self.fold_seconds.values()) + sum(self.late_seconds.values())
 
     @property
     def seconds_a_fold(self) -> float | None:

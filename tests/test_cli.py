@@ -82,7 +82,22 @@ def test_version_is_that_of_the_package(cli):
 
 
 @pytest.mark.parametrize(
-    "verb", ["run", "predict", "leaderboard", "report", "check", "card", "fetch", "list", "doctor"]
+    "verb",
+    [
+        "run",
+        "predict",
+        "leaderboard",
+        "report",
+        "check",
+        "card",
+        "fetch",
+        "list",
+        "doctor",
+        "deploy",
+        "submit",
+        "status",
+        "stop",
+    ],
 )
 def test_every_verb_explains_itself(cli, verb):
     told = cli(verb, "--help")

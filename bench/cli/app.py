@@ -4,7 +4,22 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import card, check, doctor, fetch, leaderboard, listing, predict, refit, report, run
+from bench.cli import (
+    card,
+    check,
+    deploy,
+    doctor,
+    fetch,
+    leaderboard,
+    listing,
+    predict,
+    refit,
+    report,
+    run,
+    status,
+    stop,
+    submit,
+)
 
 app = typer.Typer(
     name="bench",
@@ -41,4 +56,8 @@ app.command("check")(check.check)
 app.command("card")(card.card)
 app.command("fetch")(fetch.fetch)
 app.add_typer(listing.app, name="list")
+app.command("deploy")(deploy.deploy)
+app.command("submit", context_settings={"allow_interspersed_args": False})(submit.submit)
+app.command("status")(status.status)
+app.command("stop")(stop.stop)
 app.command("doctor")(doctor.doctor)

@@ -6,19 +6,9 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.tools import print_table
+
 app = typer.Typer(help="List datasets, suites, families, metrics, presets or runs.", no_args_is_help=True)
-
-
-def _print_table(columns: list[str], rows: list[list[str]]) -> None:
-    from rich.table import Table
-
-    from bench.cli.tools import console
-    from bench.text import printable
-
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*map(printable, row))
-    console().print(table)
 
 
 @app.command()
@@ -44,7 +34,7 @@ def datasets() -> None:
         ]
         for c in list_cards()
     ]
-    _print_table(["name", "task", "target", "rows", "data", "title"], rows)
+    print_table(["name", "task", "target", "rows", "data", "title"], rows)
 
 
 @app.command()
@@ -57,10 +47,10 @@ def suites(
 
     if name is None:
         rows = [[suite.name, str(len(suite.entries)), suite.title, suite.reference] for suite in list_suites()]
-        _print_table(["name", "datasets", "title", "copied from"], rows)
+        print_table(["name", "datasets", "title", "copied from"], rows)
     else:
         suite = load_suite(name, offline=offline)
-        _print_table(["dataset", "name"], [[entry, suite.names.get(entry, "")] for entry in suite.entries])
+        print_table(["dataset", "name"], [[entry, suite.names.get(entry, "")] for entry in suite.entries])
 
 
 @app.command()
@@ -78,7 +68,7 @@ def families() -> None:
         ]
         for family in discover().values()
     ]
-    _print_table(["name", "tasks", "", "searched", "summary"], rows)
+    print_table(["name", "tasks", "", "searched", "summary"], rows)
 
 
 @app.command()
@@ -90,7 +80,7 @@ def metrics() -> None:
         [m.name, "higher" if m.greater_is_better else "lower", ", ".join(sorted(m.tasks)), m.needs, m.title]
         for m in METRICS.values()
     ]
-    _print_table(["name", "better", "tasks", "needs", "title"], rows)
+    print_table(["name", "better", "tasks", "needs", "title"], rows)
 
 
 @app.command()
@@ -98,7 +88,7 @@ def presets() -> None:
     """List the presets of a run with the options that each stands for; options that are given overrule them."""
     from bench.presets import PRESETS
 
-    _print_table(["name", "summary", "options"], [[p.name, p.summary, p.told] for p in PRESETS.values()])
+    print_table(["name", "summary", "options"], [[p.name, p.summary, p.told] for p in PRESETS.values()])
 
 
 @app.command()
@@ -117,6 +107,6 @@ def runs(
         score = f"{board.metric} {best['cv_mean']:.5g}"
         rows.append([str(path.parent), ago(path.stat().st_mtime), state, str(len(board)), best["model"], score])
     if rows:
-        _print_table(["run", "when", "state", "rows", "best", "score"], rows)
+        print_table(["run", "when", "state", "rows", "best", "score"], rows)
     else:
         print(f"there are no runs below {folder}.", file=sys.stderr)

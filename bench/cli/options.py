@@ -38,3 +38,9 @@ Kind = Annotated[
     list[str] | None, typer.Option(help="COLUMN=KIND overrules what is inferred; repeatable.", rich_help_panel=_COLUMNS)
 ]
 Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.", rich_help_panel=_COLUMNS)]
+#: Where Ray's dashboard listens unless it was told otherwise.
+DASHBOARD = "http://127.0.0.1:8265"
+Dashboard = Annotated[
+    str,
+    typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard: http://HOST:8265."),
+]

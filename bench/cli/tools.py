@@ -20,6 +20,18 @@ def console(*, stderr: bool = False) -> "Console":
     )
 
 
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table on stdout."""
+    from rich.table import Table
+
+    from bench.text import printable
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*map(printable, row))
+    console().print(table)
+
+
 def ago(seconds: float) -> str:
     """Spell a moment in seconds since the epoch as local date and time."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
