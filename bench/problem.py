@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.identity import digest
 from bench.metric import Array
+from bench.mirror import Mirror
 from bench.split import Splits
 from bench.task import Task
 
@@ -14,6 +15,7 @@ from bench.task import Task
 class Problem:
     """A task whose test labels are blotted out, with its folds.
 
+    ``store`` is the run folder where that is in an object store: ``folder`` is a copy then.
     ``identity`` hashes dataset, target, splits and stopping metric: what all trials of the run have in common.
     """
 
@@ -22,6 +24,7 @@ class Problem:
     seed: int
     folder: Path
     identity: str
+    store: Mirror | None = None
 
     @cached_property
     def scored_rows(self) -> tuple[Array, ...]:
@@ -33,7 +36,9 @@ class Problem:
         return replace(self, task=replace(self.task, features=self.task.features.clear()))
 
 
-def make_problem(task: Task, splits: Splits, *, fingerprint: str, seed: int, folder: Path) -> Problem:
+def make_problem(
+    task: Task, splits: Splits, *, fingerprint: str, seed: int, folder: Path, store: Mirror | None = None
+) -> Problem:
     """Bring a sealed task and its splits together.
 
     Args:
@@ -42,7 +47,8 @@ def make_problem(task: Task, splits: Splits, *, fingerprint: str, seed: int, fol
         fingerprint: content hash of the dataset.
         seed: root of all seeds of the run.
         folder: the run folder.
+        store: the run folder in an object store, if it is there.
     """
     names = [task.target, task.kind, task.metric.name, [str(label) for label in task.classes], list(task.schema.names)]
     identity = digest(fingerprint, splits.fingerprint, names, seed)
-    return Problem(task=task, splits=splits, seed=seed, folder=folder, identity=identity)
+    return Problem(task=task, splits=splits, seed=seed, folder=folder, identity=identity, store=store)

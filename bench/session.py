@@ -12,6 +12,7 @@ from typing import Any
 from bench.dataset import Dataset
 from bench.identity import digest
 from bench.journal import Journal, read_past, seconds_spent
+from bench.mirror import Mirror, is_remote
 from bench.presets import preset_notes
 from bench.resources import Machine
 from bench.sealed import seal
@@ -51,6 +52,7 @@ class Session:
 
     spec: RunSpec
     store: RunStore
+    mirror: Mirror | None
     past: tuple[Past, ...]
     spent: float
     stop: threading.Event
@@ -96,6 +98,11 @@ class Session:
             write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials})
 
 
+def _mirror(spec: RunSpec) -> Mirror | None:
+    """The run folder in an object store, where ``--output`` asks for that."""
+    return Mirror(spec.output) if spec.output is not None and is_remote(spec.output) else None
+
+
 def run_folder(spec: RunSpec, dataset: Dataset, metric: str, identity: str) -> Path:
     """Where the run goes: ``--output``, or below ``results/`` a name that tells dataset, metric and identity."""
     if spec.output is not None:
@@ -118,20 +125,23 @@ def open_session(
     if task.given is not None:  # what splits hold counts, not where they lie
         asked["splits"] = task.given.content
     identity = digest(asked, dataset.fingerprint, test.fingerprint if test else None)
-    folder = run_folder(spec, dataset, task.metric.name, identity).absolute()
-    store = RunStore(folder, identity)
-    try:
+    mirror = _mirror(spec)
+    folder = mirror.folder if mirror else run_folder(spec, dataset, task.metric.name, identity).absolute()
+    with contextlib.ExitStack() as held:
+        if mirror:
+            held.enter_context(mirror.held())
+        store = RunStore(folder, identity)
+        held.callback(store.close)
         events = list(store.events())
         yield Session(
             spec=spec,
             store=store,
+            mirror=mirror,
             past=read_past(folder, events),
             spent=seconds_spent(events),
             stop=stop,
             clock=clock,
         )
-    finally:
-        store.close()
 
 
 def seal_test(session: Session, task: Task, splits: Splits) -> Task:

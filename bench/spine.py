@@ -77,7 +77,14 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             return Run(folder=session.folder)
         session.begin()
         tested, task = kind_of_test(task, splits), seal_test(session, task, splits)
-        problem = make_problem(task, splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=session.folder)
+        problem = make_problem(
+            task,
+            splits,
+            fingerprint=dataset.fingerprint,
+            seed=spec.seed,
+            folder=session.folder,
+            store=session.mirror,
+        )
         record = Record(problem, spec, progress, tools.stages)
         record.request(tools.machine, tools.command)
         record.data(dataset)

@@ -1,9 +1,12 @@
 """Fixtures that many tests share: three finished runs, and small problems to fit folds of."""
 
+import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import polars as pl
@@ -169,3 +172,36 @@ def cli(monkeypatch, capfd) -> Callable[..., Told]:
         return Told(code=ended.value.code or 0, **capfd.readouterr()._asdict())
 
     return call
+
+
+@pytest.fixture(scope="module")
+def moto():
+    """A local S3; its address. moto keeps buckets in this process."""
+    server = pytest.importorskip("moto.server", reason="moto[server] is not installed")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def s3(moto, monkeypatch):
+    """Gives ``put(key, content)``, which returns the address; the environment is that of somebody who may read it."""
+    import requests
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "reader")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=reader/20240101/us-east-1/s3/aws4_request"}
+    requests.put(f"{moto}/bucket", headers=signed, timeout=5)
+
+    def put(key, content):
+        requests.put(f"{moto}/bucket/{quote(key)}", content, headers=signed, timeout=5).raise_for_status()
+        return f"s3://bucket/{key}"
+
+    return put

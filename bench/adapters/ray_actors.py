@@ -104,6 +104,8 @@ class RayEngine:
                 self._pool.load(problem)
                 self._work(search, stop)
                 self._pool.close()
+                if problem.store is not None:
+                    problem.store.settle()
             except ClusterError as error:
                 logger.warning("%s Going on in this process, as with --engine local.", error)
                 self._go_on_here(search, problem, stop)
@@ -239,8 +241,14 @@ class RayEngine:
             return self._death(running)
         self._pool.give(running.member)
         self._admission.learn(work.candidate, delivery.result.peak_memory_mb * 1e6)
-        unpack(delivery.parcel, self._problem.folder)
+        self._receive(delivery)
         return delivery.result
+
+    def _receive(self, delivery: Delivery) -> None:
+        """Have the files of a fold where the rest of the run is."""
+        unpack(delivery.parcel, self._problem.folder)
+        if self._problem.store is not None:
+            self._problem.store.receive(delivery.stored)
 
     def _death(self, running: _Running) -> FoldResult | None:
         """Judge a worker's death by the stack that it left; one that was killed is no fault of its fit."""

@@ -38,10 +38,14 @@ class Terms:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """What came of a fit, with its files where the worker could not put them into the folder of the run itself."""
+    """What came of a fit, with its files where the worker could not put them into the folder of the run itself.
+
+    ``stored`` names those that it has put into an object store instead.
+    """
 
     result: FoldResult
     parcel: Parcel
+    stored: tuple[str, ...] = ()
 
 
 def token_file(folder: Path, token: str) -> Path:
@@ -89,7 +93,15 @@ class Worker:
                 reason = "a fit must not end its process, and tried to"
                 result = FoldResult.failed(work.candidate.trial_id, work.fold, "error", reason)
         result = replace(result, spans=(*before, *result.spans))
-        return Delivery(result=result, parcel=self._parcel(work, stack) if self._scratch else {})
+        return self._delivery(result, work, stack)
+
+    def _delivery(self, result: FoldResult, work: Work, stack: Path) -> Delivery:
+        """Hand over what a fit has left: through the folder that all share, an object store, or with the result."""
+        if self._problem.store is None:
+            return Delivery(result=result, parcel=self._parcel(work, stack) if self._scratch else {})
+        parcel = self._parcel(work, stack)
+        self._problem.store.put(parcel)
+        return Delivery(result=result, parcel={}, stored=tuple(parcel))
 
     def _parcel(self, work: Work, stack: Path) -> Parcel:
         """Pack what a fold has left, and its recipe the first time."""

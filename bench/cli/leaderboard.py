@@ -1,13 +1,14 @@
 """``bench leaderboard``: a run's board, by any metric; nothing is fitted again."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli import options
+
 
 def leaderboard(
-    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    run: options.RunFolder,
     metric: Annotated[str | None, typer.Option(help="Order by another metric, or module:function.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,

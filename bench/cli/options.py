@@ -1,9 +1,23 @@
 """Options that several verbs share: how data is read, and what its columns are."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+
+def _folder(reference: str) -> Path:
+    """The folder of a run, fetched where it lies in an object store."""
+    if "://" not in reference:
+        return Path(reference)
+    from bench.mirror import local_folder
+
+    return local_folder(reference)
+
+
+RunFolder = Annotated[
+    Path, typer.Argument(parser=_folder, metavar="RUN", help="Folder of the run, or its address: s3://bucket/run.")
+]
 _READING, _COLUMNS = "Reading the data", "Columns"
 
 Sep = Annotated[

@@ -10,7 +10,7 @@ from bench.cli import options
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    run: options.RunFolder,
     data: Annotated[str, typer.Argument(help="File, folder, pattern of files or address with the rows to predict.")],
     output: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .jsonl.")],
     model: Annotated[

@@ -1,14 +1,15 @@
 """``bench refit``: one model a member in place of a bag of fold models."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli import options
+
 
 def refit(
-    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    run: options.RunFolder,
     model: Annotated[
         str | None, typer.Option(help="One of the predictor's models. [default: the one that predicts]")
     ] = None,

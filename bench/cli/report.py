@@ -1,13 +1,14 @@
 """``bench report``: the report of a run, drawn anew."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli import options
+
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    run: options.RunFolder,
     open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Write report.html and report.md from a run's files and print where they are."""

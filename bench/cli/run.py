@@ -112,7 +112,7 @@ def run(
         )
     print_board(finished.board, as_json=switches["json"])
     if not switches["quiet"]:
-        print_outcome(finished)
+        print_outcome(finished, spec.output)
     if switches["trace"]:
         print(write_trace(finished.folder).to_text(), file=sys.stderr)
     raise typer.Exit(interrupts.exit_code)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.tools import console
+from bench.secrets import redacted
 from bench.text import printable
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def _print_rest(board: "Leaderboard", left_out: int) -> None:
         print(f"  {printable(row['model'])}: {printable(row['reason'])}")
 
 
-def print_outcome(run: "Run") -> None:
-    """Say on stderr what was best, by how much, and what to do with it."""
+def print_outcome(run: "Run", output: str | None = None) -> None:
+    """Say on stderr what was best, by how much, and what to do with it; ``output`` is where it was asked to lie."""
     board = run.board
     best = board.best
     if best is None:
@@ -113,9 +114,10 @@ def print_outcome(run: "Run") -> None:
     if baselines.height:
         first = baselines.row(0, named=True)
         lines.append(f"best baseline: {first['model']}, {_number(first['cv_mean'])} cross-validated")
+    place = redacted(output) if output and "://" in output else str(run.folder)
     lines += [
         f"report:  {run.report}",
-        f"predict: bench predict {run.folder} DATA --output predictions.csv",
+        f"predict: bench predict {place} DATA --output predictions.csv",
     ]
     print("\n".join(lines), file=sys.stderr)
 

@@ -40,8 +40,8 @@ def fetch(uri: str, file: Path, known: Facts | None) -> Facts | None:
     """
     from pyarrow import fs
 
-    with _telling(uri):
-        system, path = _open(uri)
+    with telling(uri):
+        system, path = open_at(uri)
         info = system.get_file_info(path)
         if info.type == fs.FileType.NotFound:
             raise DataError(redacted(f"{uri} is not there. Check the address."))
@@ -57,7 +57,7 @@ def fetch(uri: str, file: Path, known: Facts | None) -> Facts | None:
 
 
 @contextlib.contextmanager
-def _telling(uri: str) -> Iterator[None]:
+def telling(uri: str) -> Iterator[None]:
     """Turn pyarrow's errors into our own."""
     try:
         yield
@@ -74,7 +74,7 @@ def place(scheme: str) -> str:
     return ""
 
 
-def _open(uri: str) -> tuple[Any, str]:
+def open_at(uri: str) -> tuple[Any, str]:
     """Open the store that an address names; returns the path in it, too."""
     from pyarrow import fs
 
@@ -132,7 +132,7 @@ def _facts(info: Any, metadata: Any) -> Facts:
 
 
 def _chunks(uri: str, stream: Any) -> Iterator[bytes]:
-    with _telling(uri):
+    with telling(uri):
         while chunk := stream.read(_CHUNK):
             yield chunk
 
