@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import card, check, doctor, fetch, leaderboard, listing, predict, refit, report, run
+from bench.cli import card, check, doctor, fetch, leaderboard, listing, predict, refit, report, reproduce, run
 
 app = typer.Typer(
     name="bench",
@@ -36,6 +36,7 @@ app.command("run")(run.run)
 app.command("predict")(predict.predict)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("refit")(refit.refit)
+app.command("reproduce")(reproduce.reproduce)
 app.command("report")(report.report)
 app.command("check")(check.check)
 app.command("card")(card.card)
