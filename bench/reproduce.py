@@ -29,8 +29,9 @@ from bench.trial import lent_rounds, run_fold
 from bench.unpack import board_row, problem_of
 
 #: How far predictions may lie apart and still be as good as the same: a probability, or a part of the target's standard
-#: deviation.
-TOLERANCE = 1e-6
+#: deviation. With another processor's kernels all families but nets stay within it (5e-6 at most, linear models of
+#: penguins; 1e-12 mostly); training a net makes differences of rounding grow, up to 0.04.
+TOLERANCE = 1e-5
 
 Verdict: TypeAlias = Literal["same", "within tolerance", "different"]
 #: What trials predict for the validation and test rows of folds.

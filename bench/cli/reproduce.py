@@ -13,7 +13,7 @@ def reproduce(
     tolerance: Annotated[
         float | None,
         typer.Option(
-            help="Largest difference of a probability, or in standard deviations of the target. [default: 1e-6]"
+            help="Largest difference of a probability, or in standard deviations of the target. [default: 1e-5]"
         ),
     ] = None,
 ) -> None:
