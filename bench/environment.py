@@ -29,11 +29,11 @@ _NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 _GIBIBYTE = 2**30
 _MIN_MEMORY, _MIN_DISK, _MIN_SHARED_MEMORY = 2 * _GIBIBYTE, 1 * _GIBIBYTE, _GIBIBYTE // 4
 _MIN_FILES = 4096
-#: Variables that make numeric libraries compute otherwise.
+#: Variables that make numeric libraries compute otherwise. Those for threads do not: each fit is held to its own.
 _VARIABLES = (
     *("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_ENABLE_INSTRUCTIONS"),
     *("MKL_CBWR", "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "CUBLAS_WORKSPACE_CONFIG"),
-    *("NVIDIA_TF32_OVERRIDE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    "NVIDIA_TF32_OVERRIDE",
 )
 
 

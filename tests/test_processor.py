@@ -7,7 +7,7 @@ import pytest
 from bench import processor as module
 from bench.processor import Processor, processor
 
-X86 = "processor\t: 0\nmodel name\t: Some CPU @ 2.0GHz\nflags\t\t: fpu fma avx2 avx\n\nprocessor\t: 1\nflags\t\t: sse4_1\n"
+X86 = "processor\t: 0\nmodel name\t: Some CPU @ 2.0GHz\nflags\t: fpu fma avx2 avx\n\nprocessor\t: 1\nflags\t: sse4_1\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd sve2\nCPU part\t: 0xd40\n"
 
 
