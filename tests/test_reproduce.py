@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,16 @@ def test_kernels_for_another_processor_are_named(multiclass, tmp_path):
         assert code == started.stdout.startswith("different: ")
         assert f"\n  BLAS of NumPy: {blas} then, " in started.stdout
         assert "\n  OPENBLAS_CORETYPE: none then, Prescott now\n" in started.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_command_leaves_no_scratch(multiclass, tmp_path, number):
+    with command("reproduce", multiclass.folder, folder=tmp_path) as started:
+        started.wait_until(lambda: list(started.temporary.glob("bench-reproduce-*")))
+        started.process.send_signal(number)
+        assert started.wait(30) == 128 + number
+        assert not list(started.temporary.glob("bench-reproduce-*"))
 
 
 def test_each_fold_belongs_to_the_session_that_fitted_it(tmp_path, monkeypatch):

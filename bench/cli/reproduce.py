@@ -22,6 +22,7 @@ def reproduce(
     Tells what has changed since, of versions, CPU, threads and device. The run's folder is left as it is. Exit code 0:
     the same bit for bit, or within the tolerance; 1: different.
     """
+    from bench.cli.interrupts import leaving_when_interrupted
     from bench.errors import RequestError
     from bench.reproduce import TOLERANCE
     from bench.reproduce import reproduce as reproduced
@@ -33,6 +34,7 @@ def reproduce(
     def tell(sentence: str) -> None:
         print(printable(sentence), file=sys.stderr)
 
-    outcome = reproduced(run, model, tell, tolerance=TOLERANCE if tolerance is None else tolerance)
+    with leaving_when_interrupted():
+        outcome = reproduced(run, model, tell, tolerance=TOLERANCE if tolerance is None else tolerance)
     print(outcome.to_text())
     raise typer.Exit(int(outcome.verdict == "different"))
