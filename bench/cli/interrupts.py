@@ -52,7 +52,7 @@ class Interrupts:
 
 @contextlib.contextmanager
 def leaving_when_interrupted() -> Iterator[None]:
-    """While the block runs, either signal raises `SystemExit`: there is nothing to report, but scratch to clear away."""
+    """While the block runs, either signal raises `SystemExit`, so that scratch is cleared away."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -19,8 +19,9 @@ def reproduce(
 ) -> None:
     """Fit a row of a run's board again from its record, and say whether it predicts the same.
 
-    Tells what has changed since, of versions, CPU, threads and device. The run's folder is left as it is. Exit code 0:
-    the same bit for bit, or within the tolerance; 1: different.
+    Tells what has changed since, of versions, CPU, threads and device. The run's folder is left as it is.
+
+    Exit code 0: the same bit for bit, or within the tolerance; 1: different.
     """
     from bench.cli.interrupts import leaving_when_interrupted
     from bench.errors import RequestError
