@@ -36,6 +36,23 @@ class Combiner(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mix:
+    """Trials by their ids, and how what they predict is combined."""
+
+    trials: tuple[str, ...]
+    combiner: Combiner
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"trials": list(self.trials), "combiner": self.combiner.to_dict()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Mix":
+        """Read back what `to_dict` gave."""
+        return cls(trials=tuple(content["trials"]), combiner=combiner_from_dict(content["combiner"]))
+
+
 def _weighted_sum(weights: Sequence[float], predictions: Array) -> Array:
     """Add up members, one after the other: a matrix product would round a row by where it stands among the others."""
     total = np.zeros(predictions.shape[1:])
@@ -205,11 +222,21 @@ def layer_inputs(predictions: Array) -> Array:
     return np.moveaxis(margins(predictions), 0, 1).reshape(predictions.shape[1], -1)
 
 
+def _used(combiner: Combiner) -> list[int]:
+    """Numbers of the members that count for something; of the first where none does."""
+    return np.flatnonzero(combiner.weights).tolist() or [0]
+
+
 def combined(combiner: Combiner, predictions: Array, rows: Array) -> Array:
     """Combine some rows of stacked predictions; members that count for nothing are passed over."""
-    used = np.flatnonzero(combiner.weights)
-    used = used if len(used) else np.array([0])
-    return combiner.of(used.tolist()).combine(predictions[np.ix_(used, rows)])
+    used = _used(combiner)
+    return combiner.of(used).combine(predictions[np.ix_(np.array(used), rows)])
+
+
+def mix_of(combiner: Combiner, trials: Sequence[str]) -> Mix:
+    """What `combined` combines of these trials."""
+    used = _used(combiner)
+    return Mix(trials=tuple(trials[member] for member in used), combiner=combiner.of(used))
 
 
 def combiner_from_dict(content: Mapping[str, Any]) -> Combiner:

@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
 from bench.calibration import adjusted
 from bench.candidate import Candidate
-from bench.combine import Adjusted, Combiner, combined
+from bench.combine import Adjusted, Combiner, Mix, combined, mix_of
 from bench.identity import digest
 from bench.keep import best_of_families, has_models
 from bench.latency import quick_enough
@@ -26,7 +25,7 @@ from bench.resources import Deadline, limit_threads, shares
 from bench.second_layer import LEAST_ROWS, fit_layer
 from bench.selection import fit_greedy
 from bench.stacking import fit_stacker
-from bench.store import building, fold_folder, read_predictions, write_predictions
+from bench.store import building, fold_folder, read_predictions, write_json, write_predictions
 from bench.trial import FoldResult, TrialResult
 
 #: Candidates that may be selected from, at most, and how many of a family.
@@ -48,6 +47,8 @@ _SHIPPED_SHARE = 0.25
 _SECONDS_A_VALUE = 2e-7
 _LEAST_SHARE = 0.2
 _VERSION = 2
+#: What of a fold's folder says by which mixes its rows were predicted.
+WAYS = "ways.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +67,11 @@ class Ensemble:
         """Weight a member, by the member's name."""
         pairs = zip(self.members, self.combiner.weights, strict=True)
         return {member.candidate.name: weight for member, weight in pairs}
+
+    @property
+    def mix(self) -> Mix:
+        """The members by their ids, and how they are combined."""
+        return Mix(trials=tuple(member.candidate.trial_id for member in self.members), combiner=self.combiner)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,8 +99,13 @@ class _Stored:
         return cls(problem=problem, candidates=candidates, predictions=predictions, rows=rows, y=problem.task.y[rows])
 
 
-#: What an ensemble predicts for a fold's rows, and the seconds that it took to be fitted on others.
-Judged: TypeAlias = tuple[Array, float]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Judged:
+    """What an ensemble predicts for a fold's rows, by which mixes (each its share of them in turn), and their time."""
+
+    prediction: Array
+    mixes: tuple[Mix, ...]
+    seconds: float
 
 
 def build_ensembles(
@@ -213,33 +224,28 @@ def _folder(problem: Problem, member: TrialResult, fold: int) -> Path:
     return fold_folder(problem.folder, member.candidate.trial_id, fold)
 
 
-def _judged(stored: _Stored, fold: int, share: Iterator[float]) -> dict[str, Judged]:
+def _judged(stored: _Stored, fold: int, share: Iterator[float]) -> dict[str, _Judged]:
     """Predict a fold's rows in every way, fitted on the rows of the others; of a lone fold, part by part."""
     begun = time.perf_counter()
     everywhere = np.arange(len(stored.rows))
     own = everywhere[_spans(stored.problem)[fold]]
     others = everywhere[~np.isin(stored.rows, stored.problem.scored_rows[fold])]
     if len(others):
-        ways = _ways(stored, others, fold, share)
-        told = {label: combined(way, stored.predictions, own) for label, way in ways.items()}
+        parts = [_ways(stored, others, fold, share)]
     else:
-        told = _judged_in_parts(stored, share)
+        part = everywhere % _PARTS
+        parts = [_ways(stored, np.flatnonzero(part != number), None, share) for number in range(_PARTS)]
+    told = {label: np.empty((len(own), *stored.predictions.shape[2:])) for label in parts[0]}
+    for number, ways in enumerate(parts):
+        for label, way in ways.items():
+            told[label][number :: len(parts)] = combined(way, stored.predictions, own[number :: len(parts)])
     seconds = (time.perf_counter() - begun) / len(told)
-    return {label: (prediction, seconds) for label, prediction in told.items()}
+    ids = [candidate.candidate.trial_id for candidate in stored.candidates]
+    mixes = {label: tuple(mix_of(ways[label], ids) for ways in parts) for label in told}
+    return {label: _Judged(prediction=told[label], mixes=mixes[label], seconds=seconds) for label in told}
 
 
-def _judged_in_parts(stored: _Stored, share: Iterator[float]) -> dict[str, Array]:
-    """Predict a lone fold's rows, each part of them in ways that were fitted on the other parts."""
-    part, told = np.arange(len(stored.rows)) % _PARTS, dict[str, Array]()
-    for number in range(_PARTS):
-        here = part == number
-        for label, way in _ways(stored, np.flatnonzero(~here), None, share).items():
-            prediction = told.setdefault(label, np.empty(stored.predictions.shape[1:]))
-            prediction[here] = combined(way, stored.predictions, np.flatnonzero(here))
-    return told
-
-
-def _stored_ensemble(stored: _Stored, label: str, way: Combiner, judged: Sequence[Judged]) -> Ensemble:
+def _stored_ensemble(stored: _Stored, label: str, way: Combiner, judged: Sequence[_Judged]) -> Ensemble:
     """Make an ensemble a row of the board: store what it predicts, and score it."""
     problem, ids = stored.problem, [candidate.candidate.trial_id for candidate in stored.candidates]
     trial_id = digest("ensemble", _VERSION, label, problem.identity, ids)
@@ -249,11 +255,12 @@ def _stored_ensemble(stored: _Stored, label: str, way: Combiner, judged: Sequenc
     used = [number for number, weight in enumerate(way.weights) if weight > 0] or [0]
     members, combiner = tuple(stored.candidates[number] for number in used), way.of(used)
     folds = []
-    for fold, (valid, seconds) in enumerate(judged):
+    for fold, told in enumerate(judged):
         test = combiner.combine(np.stack([read_predictions(_folder(problem, m, fold))[1] for m in members]))
         with building(fold_folder(problem.folder, trial_id, fold)) as temporary:
-            write_predictions(temporary, valid=valid, test=test)
-        folds.append(_score(problem, trial_id, fold, valid, members, seconds))
+            write_predictions(temporary, valid=told.prediction, test=test)
+            write_json(temporary / WAYS, [mix.to_dict() for mix in told.mixes])
+        folds.append(_score(problem, trial_id, fold, told.prediction, members, told.seconds))
     result = TrialResult(candidate=candidate, folds=tuple(folds), asked=len(folds), status="ok")
     return Ensemble(result=result, members=members, combiner=combiner)
 

@@ -4,6 +4,7 @@ Versions are read from the metadata of distributions; no library is imported, bu
 """
 
 import contextlib
+import hashlib
 import os
 import platform
 import re
@@ -19,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.processor import processor
 from bench.resources import Machine, available_cpus, available_gpus, available_memory
 
 DISTRIBUTION = "automl-bench"
@@ -27,6 +29,12 @@ _NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 _GIBIBYTE = 2**30
 _MIN_MEMORY, _MIN_DISK, _MIN_SHARED_MEMORY = 2 * _GIBIBYTE, 1 * _GIBIBYTE, _GIBIBYTE // 4
 _MIN_FILES = 4096
+#: Variables that make numeric libraries compute otherwise. Those for threads do not: each fit is held to its own.
+_VARIABLES = (
+    *("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_ENABLE_INSTRUCTIONS"),
+    *("MKL_CBWR", "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "CUBLAS_WORKSPACE_CONFIG"),
+    "NVIDIA_TF32_OVERRIDE",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,33 +90,60 @@ def software() -> dict[str, str]:
     return {"python": platform.python_version(), "bench": version(), **libraries}
 
 
-def environment(machine: Machine) -> dict[str, Any]:
-    """Describe where the run takes place, as plain values for JSON."""
+def environment(machine: Machine, libraries: Iterable[str] = ()) -> dict[str, Any]:
+    """Describe where the run takes place, as plain values for JSON; ``libraries`` are told beside those needed."""
     return {
         "bench": version(),
         "git_commit": git_commit(),
+        "git_changes": git_changes(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpu_model": _cpu_model(),
+        "libc": " ".join(platform.libc_ver()).strip(),
+        "blas": blas(),
+        "cpu_model": processor().model,
+        "cpu_features": list(processor().features),
+        "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "cpus": machine.cpus,
         "cpus_why": machine.cpus_why,
         "memory_bytes": machine.memory_bytes,
         "gpus": machine.gpus,
         "gpu_models": _gpu_models()[: machine.gpus],
-        "libraries": versions(requirement.name for requirement in requirements()),
+        "libraries": versions([*(requirement.name for requirement in requirements()), *libraries]),
     }
 
 
 def git_commit(root: Path = _ROOT) -> str | None:
     """Commit of the checkout that the code runs from, with ``-dirty`` where files differ; None outside of one."""
+    return _git(root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*").decode().strip() or None
+
+
+def git_changes(root: Path = _ROOT) -> str | None:
+    """Hash of how the checkout's files differ from its commit; None where they do not, or outside of one."""
+    changes = _git(root, "diff", "HEAD")
+    return hashlib.sha256(changes).hexdigest()[:16] if changes else None
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    """What git answers about a checkout; nothing outside of one."""
     if not (root / ".git").exists() or shutil.which("git") is None:
-        return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
+        return b""
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, timeout=5, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None
+        return b""
+
+
+def blas() -> str | None:
+    """The linear algebra that NumPy computes with: its name, version and the kernels chosen for this processor."""
+    import numpy  # noqa: F401 - only what is loaded can be asked
+    from threadpoolctl import threadpool_info
+
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    own = [library for library in found if "numpy" in library["filepath"]]  # SciPy may bring another
+    for library in own or found:
+        parts = (library["internal_api"], library["version"], library.get("architecture"))
+        return " ".join(str(part) for part in parts if part)
+    return None
 
 
 def doctor(output: Path, *, start_ray: Callable[[], None] | None = None) -> tuple[Check, ...]:
@@ -138,15 +173,6 @@ def _project() -> dict[str, Any]:
         return {}
     project: dict[str, Any] = content.get("project", {})
     return project
-
-
-def _cpu_model() -> str:
-    """Name of the processor, as the kernel has it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _gpu_models() -> list[str]:

@@ -1,7 +1,7 @@
 """The journal of a run: what was proposed and what came of it, so that the same command goes on where it was left.
 
-Lines: ``session`` (a command began or ended), ``stage`` (of the command, once it is over), ``candidate``, ``fold``,
-``trial``; each with ``at``, seconds since the epoch.
+Lines: ``session`` (a command began, in what environment, or ended), ``stage`` (of the command, once it is over),
+``candidate``, ``fold``, ``trial``; each with ``at``, seconds since the epoch.
 """
 
 import time
@@ -23,14 +23,20 @@ _AGAIN: tuple[Status, ...] = ("timeout",)
 class Journal:
     """Writes down what happens in a search; an observer of it."""
 
-    def __init__(self, store: RunStore, *, started_at: float, workers: int = 1) -> None:
-        """Begin a session that started at ``started_at`` (seconds since the epoch), with so many fits at once."""
+    def __init__(
+        self, store: RunStore, *, started_at: float, workers: int = 1, environment: Mapping[str, Any] | None = None
+    ) -> None:
+        """Begin a session that started at ``started_at`` (seconds since the epoch), with so many fits at once.
+
+        The folds that follow were fitted in its ``environment``: what environment.json says of the last session alone.
+        """
         events = list(store.events())
         self._store = store
         self._origin = started_at - seconds_spent(events)
         self._known = {e["trial_id"] for e in events if e["event"] == "candidate"}
         self._closed = {(e["trial_id"], e["status"]) for e in events if e["event"] == "trial"}
-        self._write("session", phase="begin", at=started_at, worker=this_process(), workers=workers)
+        told = {"worker": this_process(), "workers": workers, "environment": environment or {}}
+        self._write("session", phase="begin", at=started_at, **told)
 
     def _write(self, event: str, **content: Any) -> None:
         self._store.append({"event": event, "at": time.time(), **content})

@@ -1,19 +1,22 @@
 """Which fold models a run keeps: those of the best few candidates a family and of what is shipped.
 
-Others are fitted again on demand.
+Others are fitted again on demand. What the board was made of stays: the predictions of a run are those of its search.
 """
 
 import shutil
 from collections.abc import Sequence
 
+from bench.environment import environment
 from bench.errors import RunFailedError
 from bench.metric import Metric
 from bench.problem import Problem
-from bench.resources import Allotment
-from bench.store import PREDICTIONS, fold_folder
+from bench.resources import Allotment, machine
+from bench.store import PREDICTIONS, fold_folder, replacing, write_json
 from bench.trial import CLASSES, TrialResult, lent_rounds, run_fold
 
 KEPT_A_FAMILY = 4
+#: The environment that a trial's models were fitted again in, where it was no session of the run that fitted them.
+FITTED_AGAIN = "fitted-again.json"
 
 
 def best_of_families(results: Sequence[TrialResult], metric: Metric, most: int) -> tuple[TrialResult, ...]:
@@ -60,13 +63,24 @@ def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str
     lacking = [result for result in by_id.values() if not has_models(problem, result)]
     for result in lacking:
         for fold in range(result.asked):
-            again = run_fold(
-                problem, result.candidate, fold, allotment=Allotment(), seconds=None, lent=lent_rounds(result.folds)
-            )
-            if again.status != "ok":
-                name = result.candidate.name
-                raise RunFailedError(f"{name} could not be fitted again on fold {fold}: {again.reason}.")
+            _fit_again(problem, result, fold)
+        where = fold_folder(problem.folder, result.candidate.trial_id, 0).with_name(FITTED_AGAIN)
+        write_json(where, environment(machine()))
     return tuple(result.candidate.name for result in lacking)
+
+
+def _fit_again(problem: Problem, result: TrialResult, fold: int) -> None:
+    """Fit a fold again; the predictions that were scored stay as they are, where other kernels may round otherwise."""
+    stored = fold_folder(problem.folder, result.candidate.trial_id, fold) / PREDICTIONS
+    scored = stored.read_bytes() if stored.exists() else None
+    again = run_fold(
+        problem, result.candidate, fold, allotment=Allotment(), seconds=None, lent=lent_rounds(result.folds)
+    )
+    if again.status != "ok":
+        raise RunFailedError(f"{result.candidate.name} could not be fitted again on fold {fold}: {again.reason}.")
+    if scored is not None:
+        with replacing(stored) as temporary:
+            temporary.write_bytes(scored)
 
 
 def has_models(problem: Problem, result: TrialResult) -> bool:

@@ -12,7 +12,6 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import polars as pl
 
-from bench.combine import Combiner, WeightedMean, combiner_from_dict
+from bench.combine import Mix, WeightedMean
 from bench.dataset import Schema, to_frame
 from bench.ensemble import Ensemble
 from bench.errors import RequestError, StoreError, choices, nearest
@@ -47,14 +46,6 @@ FORMAT = 1
 #: What models learned from: each of a bag from its fold's training rows, or one alone from all rows of the run.
 FittedOn: TypeAlias = Literal["folds", "all rows"]
 _EXAMPLE_ROWS = 5
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Model:
-    """One model of the folder: the trials it takes, and how their predictions are combined."""
-
-    trials: tuple[str, ...]
-    combiner: Combiner
 
 
 class Predictor:
@@ -84,10 +75,7 @@ class Predictor:
         self.fitted_on: FittedOn = content.get("fitted_on", "folds")
         self._classes: list[Any] = content["classes"]
         self._trials: dict[str, dict[str, Any]] = content["trials"]
-        self._models = {
-            name: _Model(trials=tuple(entry["trials"]), combiner=combiner_from_dict(entry["combiner"]))
-            for name, entry in content["models"].items()
-        }
+        self._models = {name: Mix.from_dict(entry) for name, entry in content["models"].items()}
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -162,7 +150,7 @@ class Predictor:
         with limit_threads(1):
             return self._fold(frame, fold, self._models[self.default])
 
-    def _fold(self, frame: pl.DataFrame, fold: int, model: _Model) -> Array:
+    def _fold(self, frame: pl.DataFrame, fold: int, model: Mix) -> Array:
         """Combine what the members predict as they were fitted on one fold."""
         encoded: dict[str, Encoded] = {}
         shape = (frame.height,) if self.task == "regression" else (frame.height, len(self._classes))
@@ -249,14 +237,11 @@ def write_predictor(
     """
     trials = {r.candidate.trial_id: r for r in (*results, *(m for e in ensembles for m in e.members))}
     models: dict[str, Any] = {
-        r.candidate.name: {"trials": [r.candidate.trial_id], "combiner": WeightedMean(weights=(1.0,)).to_dict()}
+        r.candidate.name: Mix(trials=(r.candidate.trial_id,), combiner=WeightedMean(weights=(1.0,))).to_dict()
         for r in results
     }
     for ensemble in ensembles:
-        models[ensemble.result.candidate.name] = {
-            "trials": [member.candidate.trial_id for member in ensemble.members],
-            "combiner": ensemble.combiner.to_dict(),
-        }
+        models[ensemble.result.candidate.name] = ensemble.mix.to_dict()
     shutil.rmtree(target, ignore_errors=True)
     with building(target) as temporary:
         for trial in trials.values():

@@ -13,6 +13,7 @@ from bench.dataset import Dataset
 from bench.ensemble import Ensemble
 from bench.environment import environment
 from bench.explain import analyse, permutation_importance
+from bench.family import Family
 from bench.identity import seed_for
 from bench.leaderboard import TARGETS, oof_prediction, tested
 from bench.metric import Array
@@ -41,6 +42,7 @@ class Record:
         """Describe ``problem`` in its run folder, and note with ``stages`` what takes the time."""
         self._problem, self._spec, self._progress, self._stages = problem, spec, progress, stages
         self._folder = problem.folder
+        self.environment: dict[str, Any] = {}
         self._sentences: dict[str, None] = {}
         self._rows: Rows | None = None
 
@@ -49,15 +51,16 @@ class Record:
         self._progress.stage(name)
         self._stages.begin(name, category)
 
-    def request(self, machine: Machine, command: str) -> None:
-        """Write spec.yaml and environment.json."""
-        write_text(self._folder / "spec.yaml", self._spec.to_yaml())
-        content = environment(machine) | {
+    def request(self, machine: Machine, command: str, families: Sequence[Family]) -> None:
+        """Write spec.yaml and environment.json; the ``families`` take part in the search."""
+        spec = self._spec
+        write_text(self._folder / "spec.yaml", spec.to_yaml())
+        self.environment = environment(machine, (name for family in families for name in family.libraries)) | {
             "command": redacted(command),
-            "seed": self._spec.seed,
-            "sampler": describe_sampler(self._spec.sampler),
+            "seed": spec.seed,
+            "sampler": describe_sampler(spec.sampler, spec.seed, [family.name for family in families]),
         }
-        write_json(self._folder / "environment.json", content)
+        write_json(self._folder / "environment.json", self.environment)
 
     def decisions(self, *sentences: str) -> None:
         """Tell and write down automatic decisions, each once."""
@@ -68,9 +71,10 @@ class Record:
         told = [{"what": text, "option": " ".join(_OPTION.findall(text))} for text in self._sentences]
         write_json(self._folder / "decisions.json", told)
 
-    def data(self, dataset: Dataset) -> None:
+    def data(self, dataset: Dataset, test: Dataset | None) -> None:
         """Write dataset.json: what was read, what is predicted from it, every column; and the splits and targets."""
-        write_json(self._folder / "dataset.json", describe(dataset, self._problem.task))
+        tested = {"test": None if test is None else {"source": test.source, "fingerprint": test.fingerprint}}
+        write_json(self._folder / "dataset.json", describe(dataset, self._problem.task) | tested)
         self._rows = _rows(dataset, self._problem.task)
         self._splits(self._problem.splits)
 

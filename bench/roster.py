@@ -1,6 +1,6 @@
 """Who takes part in a search: the families asked for that fit the task, with their spaces, studies and identities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
@@ -8,7 +8,7 @@ from bench.engine import allotment_for
 from bench.errors import RequestError, choices
 from bench.family import Family, select, space_of
 from bench.fold_data import recipe_key
-from bench.identity import digest, seed_for
+from bench.identity import digest
 from bench.log_target import is_skewed
 from bench.problem import Problem
 from bench.proposals import Member, Proposals, row_steps
@@ -17,7 +17,7 @@ from bench.resources import Machine
 from bench.space import Params, Space
 from bench.spec import RunSpec
 from bench.split import Splits
-from bench.study import FamilyStudy, open_storage
+from bench.study import FamilyStudy, open_storage, study_seed
 from bench.task import Task
 
 #: A larger table gets no features but those of its recipes.
@@ -34,10 +34,17 @@ def _version(library: str) -> str:
 
 
 def trial_identity(
-    problem: Problem, family: Family, device: str, params: Params, seed: int, rows: int | None = None
+    problem: Problem,
+    family: Family,
+    device: str,
+    params: Params,
+    seed: int,
+    rows: int | None = None,
+    versions: Mapping[str, str] | None = None,
 ) -> str:
-    """Hash all that decides what a trial's folds come out as."""
-    libraries = {library: _version(library) for library in (*family.libraries, *_RECIPE_LIBRARIES)}
+    """Hash all that decides what a trial's folds come out as; with the ``versions`` of libraries that are given."""
+    needed = (*family.libraries, *_RECIPE_LIBRARIES)
+    libraries = {name: _version(name) if versions is None else versions.get(name, "") for name in needed}
     return digest(
         problem.identity,
         recipe_key(family.recipe),
@@ -99,7 +106,7 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
             space,
             maximize=maximize,
             sampler=spec.sampler,
-            seed=seed_for(spec.seed, "study", family.name),
+            seed=study_seed(spec.seed, family.name),
             storage=storage,
         )
         outputs = len(problem.task.classes) if family.cost_grows and problem.task.kind == "multiclass" else 1

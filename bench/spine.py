@@ -86,8 +86,8 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             store=session.mirror,
         )
         record = Record(problem, spec, progress, tools.stages)
-        record.request(tools.machine, tools.command)
-        record.data(dataset)
+        record.request(tools.machine, tools.command, families)
+        record.data(dataset, test)
         record.decisions(*machine_notes(hands, spec, task.metric.name), *dataset.notes)
         record.decisions(dataset.kinds, task.kind_why, *task.notes)
         record.decisions(*splits.notes, *screening_notes(task.schema), *left_out)
@@ -96,7 +96,12 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         findings.require(spec.allow)
         record.stage("search", "search")
         with tracked(tools.tracker, session.folder, dataset.name, session.parameters(dataset, task)):
-            journal = Journal(session.store, started_at=tools.clock.started_at, workers=hands.cpus)
+            journal = Journal(
+                session.store,
+                started_at=tools.clock.started_at,
+                workers=hands.cpus,
+                environment=record.environment,
+            )
             tools.stages.tell(journal.stage)
             cells = task.n_rows * task.features.width
             spending = plan(spec, hands, spent=session.spent + tools.clock.seconds, cells=cells)

@@ -5,7 +5,7 @@ Suggestions come from a study in memory. Every outcome is also written to a jour
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,26 @@ _LONGEST, _KEPT, _BEST = 500, 250, 25
 _STATES = {"ok": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 
-def describe_sampler(sampler: Sampler) -> dict[str, Any]:
-    """Everything that decides what a sampler suggests, for the run's record."""
+def study_seed(root: int, family: str) -> int:
+    """Seed of a family's study."""
+    return seed_for(root, "study", family)
+
+
+def describe_sampler(sampler: Sampler, root: int, families: Iterable[str]) -> dict[str, Any]:
+    """Everything that decides what a sampler suggests, for the run's record; ``root`` is the run's seed.
+
+    ``study_seeds`` has a seed a family; how those of its suggestions follow is told in words.
+    """
     settings: dict[str, Any] = {"tpe": TPE_SETTINGS, "grid": {"points": GRID_POINTS}, "random": {}}[sampler]
-    return {"sampler": sampler, "optuna": optuna.__version__, **settings}
+    class_ = optuna.samplers.TPESampler if sampler == "tpe" else optuna.samplers.RandomSampler
+    return {
+        "sampler": sampler,
+        "class": f"{class_.__module__.partition('._')[0]}.{class_.__name__}",
+        "optuna": optuna.__version__,
+        **settings,
+        "study_seeds": {family: study_seed(root, family) for family in families},
+        "suggestion_seed": "seed_for(study_seed, 'ask', number of the suggestion)",
+    }
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:

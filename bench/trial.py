@@ -19,6 +19,7 @@ from bench.log_target import build
 from bench.memo import Memo
 from bench.metric import Array, metrics_for
 from bench.problem import Problem
+from bench.processor import processor
 from bench.recipes import Encoded, Features, without_switches
 from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
@@ -39,7 +40,8 @@ class FoldResult:
     ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
     ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
-    ``rounds`` is how many iterations a fit that counts them kept.
+    ``rounds`` is how many iterations a fit that counts them kept. ``threads``, ``device`` and ``processor`` are what it
+    was fitted on.
     ``spans`` says when the worker did what.
     """
 
@@ -55,6 +57,9 @@ class FoldResult:
     peak_memory_mb: float = 0.0
     finished_at: float = 0.0
     worker: str = ""
+    threads: int = 1
+    device: str = "cpu"
+    processor: str = ""
     rounds: int | None = None
     spans: tuple[Span, ...] = ()
 
@@ -139,7 +144,14 @@ def run_fold(
     """
     recorder = Recorder()
     result = _outcome(problem, candidate, fold, allotment, seconds, lent, recorder)
-    return replace(result, worker=this_process(), spans=recorder.spans())
+    return replace(
+        result,
+        worker=this_process(),
+        threads=allotment.cpus,
+        device=allotment.device,
+        processor=str(processor()),
+        spans=recorder.spans(),
+    )
 
 
 def _outcome(

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.cap import make_cap
 from bench.dataset import FRAME, Dataset, load_dataset
-from bench.errors import DataError, RequestError, choices, nearest
+from bench.errors import DataError, RequestError, StoreError, choices, nearest
 from bench.journal import read_past
 from bench.keep import ensure_models
 from bench.leaderboard import load_leaderboard
@@ -19,6 +19,8 @@ from bench.split import load_splits
 from bench.store import RunStore, read_events, read_json
 from bench.task import make_task
 from bench.trial import TrialResult
+
+_HINT = "It is needed to fit models again."
 
 
 def predictor_for(folder: Path, model: str | None, tell: Callable[[str], None]) -> Predictor:
@@ -48,18 +50,33 @@ def predictor_for(folder: Path, model: str | None, tell: Callable[[str], None]) 
     return load_predictor(extra)
 
 
-def _trial_id(folder: Path, model: str) -> str:
-    """Find a model on the board."""
-    rows = {row["model"]: row for row in load_leaderboard(folder).frame.to_dicts()}
+def board_row(folder: Path, model: str) -> dict[str, Any]:
+    """Find a row of the board by its name.
+
+    Raises:
+        RequestError: it has no such row.
+    """
+    rows = _board_rows(folder)
     if model not in rows:
         raise RequestError(f"--model must name a row of the board, got {model!r}.{nearest(model, rows)}")
-    if rows[model]["rank"] is None:
-        whole = choices(name for name, row in rows.items() if row["rank"] is not None)
+    return rows[model]
+
+
+def _board_rows(folder: Path) -> dict[str, dict[str, Any]]:
+    """The board's rows by their names."""
+    return {row["model"]: row for row in load_leaderboard(folder).frame.to_dicts()}
+
+
+def _trial_id(folder: Path, model: str) -> str:
+    """Find a whole model on the board."""
+    row = board_row(folder, model)
+    if row["rank"] is None:
+        whole = choices(name for name, row in _board_rows(folder).items() if row["rank"] is not None)
         raise RequestError(
-            f"--model must name a row that was scored on all folds; {model!r} has status {rows[model]['status']}. "
+            f"--model must name a row that was scored on all folds; {model!r} has status {row['status']}. "
             f"Choose one of: {whole}."
         )
-    return str(rows[model]["trial_id"])
+    return str(row["trial_id"])
 
 
 def _result(folder: Path, trial_id: str) -> TrialResult:
@@ -72,10 +89,12 @@ def problem_of(folder: Path) -> Problem:
     """Make the run's problem again from its request, its data and its splits."""
     spec: RunSpec = make_spec(**read_config(folder / "spec.yaml"))
     dataset = _data(folder, spec)
-    test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
+    test = _test_data(folder, spec, dataset) if spec.test else None
     cap = make_cap(dataset.frame.width, max_rows=spec.max_rows, test_size=spec.test_size)
     task = make_task(dataset, test=test, cap=cap, **spec.of_task)
     splits = load_splits(folder / "splits.npz")
+    if splits.fingerprint != (told := read_json(folder / "splits.json")["fingerprint"]):
+        raise StoreError(f"{folder / 'splits.npz'} must hold splits {told} of splits.json, got {splits.fingerprint}.")
     return make_problem(
         task.sealed(splits.test), splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=folder
     )
@@ -88,13 +107,27 @@ def _reading(spec: RunSpec) -> dict[str, Any]:
 
 def _data(folder: Path, spec: RunSpec) -> Dataset:
     """Read the run's data again."""
-    hint = "It is needed to fit a model again that was not kept."
     if spec.dataset == FRAME:
-        raise DataError(f"the run's data was a frame, which is not stored with it. {hint}")
+        raise DataError(f"the run's data was a frame, which is not stored with it. {_HINT}")
+    return _as_it_was(spec.dataset, read_json(folder / "dataset.json")["fingerprint"], **_reading(spec))
+
+
+def _test_data(folder: Path, spec: RunSpec, dataset: Dataset) -> Dataset:
+    """Read the run's test file again."""
+    assert spec.test is not None
+    recorded = read_json(folder / "dataset.json").get("test") or {}
+    return _as_it_was(spec.test, recorded.get("fingerprint"), options=spec.reading, like=dataset)
+
+
+def _as_it_was(source: str, fingerprint: str | None, **reading: Any) -> Dataset:
+    """Read data again that must still have this fingerprint (None where there is no record of it)."""
     try:
-        dataset = load_dataset(spec.dataset, **_reading(spec))
+        dataset = load_dataset(source, **reading)
     except (DataError, RequestError) as error:
-        raise DataError(f"the run's data must be where it was, {spec.dataset!r}, but {error} {hint}") from error
-    if dataset.fingerprint != read_json(folder / "dataset.json")["fingerprint"]:
-        raise DataError(f"the run's data must be as it was, but {spec.dataset!r} has changed since. {hint}")
+        raise DataError(f"the run's data must be where it was, {source!r}, but {error} {_HINT}") from error
+    if fingerprint not in (None, dataset.fingerprint):
+        raise DataError(
+            f"the run's data must be as it was, but {source!r} has changed since: its fingerprint was {fingerprint}, "
+            f"and is {dataset.fingerprint} now. {_HINT}"
+        )
     return dataset

@@ -6,7 +6,8 @@ from importlib import metadata
 import pytest
 
 from bench import environment as module
-from bench.environment import Requirement, doctor, environment, git_commit, requirements, version, versions
+from bench.environment import Requirement, doctor, environment, git_changes, git_commit, requirements, version, versions
+from bench.processor import processor
 from bench.resources import Machine
 
 MACHINE = Machine(cpus=2, memory_bytes=2**33, gpus=0, cpus_why="--cpus")
@@ -17,13 +18,20 @@ def named(checks, name):
     return check
 
 
-def test_environment_is_plain_json_and_says_what_was_used():
+def test_environment_is_plain_json_and_says_what_was_used(monkeypatch):
+    for name in module._VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
     content = environment(MACHINE)
     assert json.loads(json.dumps(content)) == content
     assert (content["cpus"], content["memory_bytes"], content["gpus"]) == (2, 2**33, 0)
     assert content["python"] == ".".join(map(str, sys.version_info[:3]))
     assert content["libraries"]["numpy"] == metadata.version("numpy")
-    assert content["cpu_model"]
+    assert content["cpu_model"] == processor().model
+    assert content["cpu_features"] == list(processor().features)
+    assert content["blas"].split()[0] in ("openblas", "mkl", "blis", "flexiblas")
+    assert content["variables"] == {"MKL_CBWR": "COMPATIBLE"}
+    assert environment(MACHINE, ["pytest"])["libraries"]["pytest"] == metadata.version("pytest")
 
 
 def test_environment_imports_no_heavy_library():
@@ -68,6 +76,11 @@ def test_git_commit_of_a_checkout(tmp_path):
     assert git_commit(tmp_path) == git(tmp_path, "rev-parse", "HEAD")
     (tmp_path / "file").write_text("2")
     assert git_commit(tmp_path) == git(tmp_path, "rev-parse", "HEAD") + "-dirty"
+    changes = git_changes(tmp_path)
+    (tmp_path / "file").write_text("3")
+    assert None is not changes != git_changes(tmp_path) is not None
+    git(tmp_path, "checkout", "file")
+    assert git_changes(tmp_path) is None
 
 
 def test_git_commit_outside_of_a_checkout_or_without_git(tmp_path, monkeypatch):

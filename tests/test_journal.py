@@ -65,6 +65,13 @@ def test_a_candidate_under_way_comes_back_with_its_folds(store):
     assert (past.status, past.reason) == (None, "")
 
 
+def test_every_session_keeps_its_environment(store):
+    for version in ("1", "2"):
+        Journal(store, started_at=0.0, environment={"bench": version}).end()
+    told = [event.get("environment") for event in store.events()]
+    assert told == [{"bench": "1"}, None, {"bench": "2"}, None]
+
+
 @pytest.mark.parametrize("status", ["ok", "pruned", "error", "out_of_memory", "skipped"])
 def test_how_a_candidate_ended_comes_back(store, status):
     journal = Journal(store, started_at=0.0)

@@ -9,10 +9,10 @@ from search_fixture import RMSE, fold_result
 from bench.candidate import Candidate
 from bench.errors import RunFailedError
 from bench.family import discover, space_of
-from bench.keep import KEPT_A_FAMILY, best_of_families, ensure_models, evict
+from bench.keep import FITTED_AGAIN, KEPT_A_FAMILY, best_of_families, ensure_models, evict
 from bench.metric import get_metric
 from bench.resources import Allotment
-from bench.store import PREDICTIONS, fold_folder, read_predictions
+from bench.store import PREDICTIONS, fold_folder, read_json, read_predictions, write_predictions
 from bench.trial import TrialResult, run_fold
 
 FOLDS = 2
@@ -75,6 +75,18 @@ def test_evicted_models_are_fitted_again_with_the_same_predictions(problem):
     assert files(problem, result) == whole
     again = read_predictions(fold_folder(problem.folder, "t1", 1))
     assert all(np.array_equal(one, other) for one, other in zip(before, again, strict=True))
+
+
+def test_predictions_that_were_scored_stay_when_a_model_is_fitted_again(problem):
+    """On another machine a fit may round otherwise; the board was made from the predictions that are there."""
+    result = fit(problem, "t1")
+    place = fold_folder(problem.folder, "t1", 1)
+    valid, test = read_predictions(place)
+    write_predictions(place, valid=valid + 1e-9, test=test)
+    evict(problem, [dataclasses.replace(result, status="pruned")])
+    assert ensure_models(problem, [result]) == ("decision_tree",)
+    np.testing.assert_array_equal(read_predictions(place)[0], valid + 1e-9)
+    assert read_json(place.with_name(FITTED_AGAIN))["libraries"]["numpy"] == np.__version__
 
 
 def test_kept_models_are_not_evicted(problem):

@@ -5,7 +5,7 @@ import optuna
 import pytest
 
 from bench.space import Parameter, Space
-from bench.study import GRID_POINTS, FamilyStudy, _permutation, describe_sampler, open_storage
+from bench.study import GRID_POINTS, FamilyStudy, _permutation, describe_sampler, open_storage, study_seed
 
 X = Parameter(name="x", type="float", low=0.0, high=1.0)
 MIXED = Space(
@@ -212,9 +212,11 @@ def test_permutation_covers_small_sizes_and_samples_huge_ones():
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
 def test_a_sampler_is_described_with_its_settings(sampler):
-    described = describe_sampler(sampler)
+    described = describe_sampler(sampler, 7, ["line", "mixed"])
     assert described["sampler"] == sampler
     assert described["optuna"] == optuna.__version__
+    assert described["class"] == f"optuna.samplers.{'TPE' if sampler == 'tpe' else 'Random'}Sampler"
+    assert described["study_seeds"] == {"line": study_seed(7, "line"), "mixed": study_seed(7, "mixed")}
     assert ("n_startup_trials" in described, "points" in described) == (sampler == "tpe", sampler == "grid")
 
 

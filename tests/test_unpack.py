@@ -176,7 +176,7 @@ def test_data_that_is_not_as_it_was_is_told(divided, tmp_path, told, change, tex
     spec.write_text(spec.read_text().replace(str(divided), str(tmp_path / "place")))
     change(tmp_path / "place" / "data.csv")
     model = next(row["model"] for row in rows if row["model"] not in load_predictor(folder).models)
-    with pytest.raises(DataError, match=f"{text}.*needed to fit a model again that was not kept"):
+    with pytest.raises(DataError, match=f"{text}.*needed to fit models again"):
         predictor_for(folder, model, told.append)
 
 

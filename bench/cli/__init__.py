@@ -1,7 +1,7 @@
 """The command line: one file a verb. Messages go to stderr, results to stdout.
 
-Exit codes: 0 done; 1 the run failed, or the audit of `bench check` blocks; 2 the request or the data is wrong; 130 and
-143 interrupted by SIGINT and SIGTERM.
+Exit codes: 0 done; 1 the run failed, the audit of `bench check` blocks, or `bench reproduce` predicts otherwise; 2 the
+request or the data is wrong; 130 and 143 interrupted by SIGINT and SIGTERM.
 """
 
 import atexit

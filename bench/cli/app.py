@@ -15,6 +15,7 @@ from bench.cli import (
     predict,
     refit,
     report,
+    reproduce,
     run,
     status,
     stop,
@@ -51,6 +52,7 @@ app.command("run")(run.run)
 app.command("predict")(predict.predict)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("refit")(refit.refit)
+app.command("reproduce")(reproduce.reproduce)
 app.command("report")(report.report)
 app.command("check")(check.check)
 app.command("card")(card.card)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -47,6 +48,21 @@ class Interrupts:
         self.stop.set()
         with contextlib.suppress(OSError):
             os.write(2, _NOTICE)
+
+
+@contextlib.contextmanager
+def leaving_when_interrupted() -> Iterator[None]:
+    """While the block runs, either signal raises `SystemExit`, so that scratch is cleared away."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(code: int) -> None:

@@ -68,7 +68,7 @@ def settings(run: RunFiles) -> Markup:
     """The request, the machine and the versions of the libraries."""
     environment = run.environment
     memory = read.number(environment.get("memory_bytes"))
-    machine = _pairs(environment, ("libraries", "command", "memory_bytes"))
+    machine = _pairs(environment, ("libraries", "command", "memory_bytes", "cpu_features", "variables", "sampler"))
     if memory is not None:
         machine.append(("memory", f"{memory / 2**30:.1f} GB"))
     return render(
