@@ -64,12 +64,7 @@ class Session:
     @property
     def answered(self) -> bool:
         """Whether the folder already holds the answer to this very request, or to a longer one."""
-        if not (self.folder / DONE).exists():
-            return False
-        done: dict[str, Any] = read_json(self.folder / DONE)
-        if self.spec.trials is not None:
-            return bool(done["trials"] == self.spec.trials)
-        return done["budget"] is not None and done["budget"] >= (self.spec.budget or 0.0)
+        return answers(self.folder, self.spec)
 
     def parameters(self, dataset: Dataset, task: Task) -> dict[str, Any]:
         """What a tracker records as the run's parameters."""
@@ -96,13 +91,26 @@ class Session:
             write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials})
 
 
+def answers(folder: Path, spec: RunSpec) -> bool:
+    """Whether a folder of the run that ``spec`` asks for holds its answer, or that of a longer run."""
+    if not (folder / DONE).exists():
+        return False
+    done: dict[str, Any] = read_json(folder / DONE)
+    if spec.trials is not None:
+        return bool(done["trials"] == spec.trials)
+    return done["budget"] is not None and done["budget"] >= (spec.budget or 0.0)
+
+
+def slug(name: str) -> str:
+    """What a name becomes as part of a folder's: letters, digits, hyphens and underscores."""
+    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
+
+
 def run_folder(spec: RunSpec, dataset: Dataset, metric: str, identity: str) -> Path:
     """Where the run goes: ``--output``, or below ``results/`` a name that tells dataset, metric and identity."""
     if spec.output is not None:
         return Path(spec.output)
-    name = "".join(char if char.isalnum() or char in "-_" else "-" for char in dataset.name)[:40]
-    metric = "".join(char if char.isalnum() or char in "-_" else "-" for char in metric)
-    return RESULTS / f"{name}-{metric}-{identity[:8]}"
+    return RESULTS / f"{slug(dataset.name)[:40]}-{slug(metric)}-{identity[:8]}"
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import card, check, doctor, fetch, leaderboard, listing, predict, refit, report, run
+from bench.cli import card, check, doctor, fetch, leaderboard, listing, predict, refit, report, run, suite
 
 app = typer.Typer(
     name="bench",
@@ -33,6 +33,7 @@ def root(
 
 
 app.command("run")(run.run)
+app.add_typer(suite.app, name="suite")
 app.command("predict")(predict.predict)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("refit")(refit.refit)
