@@ -77,6 +77,11 @@ class Leaderboard:
         row = self.frame.row(0, named=True) if self.frame.height else None
         return row if row and row["rank"] is not None else None
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Scores and costs of the row ranked first, by name; empty when there is none."""
+        return {name: value for name, value in (self.best or {}).items() if isinstance(value, float)}
+
     def to_dict(self) -> dict[str, Any]:
         """The document that ``--json`` prints."""
         return {

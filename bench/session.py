@@ -4,11 +4,12 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.audit.inspection import describe
 from bench.dataset import Dataset
 from bench.identity import digest
 from bench.journal import Journal, read_past, seconds_spent
@@ -68,15 +69,7 @@ class Session:
 
     def parameters(self, dataset: Dataset, task: Task) -> dict[str, Any]:
         """What a tracker records as the run's parameters."""
-        asked = {name: value for name, value in asdict(self.spec).items() if value not in (None, ())}
-        asked = {name: redacted(value) if isinstance(value, str) else value for name, value in asked.items()}
-        return asked | {
-            "dataset": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "metric": task.metric.name,
-            "target": task.target,
-            "task": task.kind,
-        }
+        return parameters(self.spec, describe(dataset, task))
 
     def begin(self) -> None:
         """Take back an earlier answer: until `finish` the folder holds a mixture of that one and a new one."""
@@ -89,6 +82,14 @@ class Session:
         sweep(self.folder)
         if not self.stop.is_set():
             write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials})
+
+
+def parameters(spec: RunSpec, described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a tracker records as a run's parameters; ``described`` is what dataset.json holds."""
+    asked = {name: value for name, value in asdict(spec).items() if value not in (None, ())}
+    asked = {name: redacted(value) if isinstance(value, str) else value for name, value in asked.items()}
+    known = {name: described[name] for name in ("fingerprint", "metric", "target", "task")}
+    return asked | {"dataset": described["name"], **known}
 
 
 def answers(folder: Path, spec: RunSpec) -> bool:

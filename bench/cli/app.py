@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import card, check, doctor, fetch, leaderboard, listing, predict, refit, report, run, suite
+from bench.cli import card, check, doctor, fetch, leaderboard, listing, predict, refit, report, run, suite, sync
 
 app = typer.Typer(
     name="bench",
@@ -38,6 +38,7 @@ app.command("predict")(predict.predict)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("refit")(refit.refit)
 app.command("report")(report.report)
+app.command("sync")(sync.sync)
 app.command("check")(check.check)
 app.command("card")(card.card)
 app.command("fetch")(fetch.fetch)
