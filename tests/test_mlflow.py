@@ -146,7 +146,7 @@ def test_a_trial_whose_creation_was_not_answered_is_recorded_once(folder, monkey
 
     def create_run(self, *args, **more):
         run = create(self, *args, **more)
-        if more["run_name"] == "lightgbm" and not lost:
+        if "mlflow.parentRunId" in more["tags"] and not lost:
             lost.append(run)
             raise TimeoutError("no answer")
         return run
@@ -160,6 +160,30 @@ def test_a_trial_whose_creation_was_not_answered_is_recorded_once(folder, monkey
     assert len(client.search_runs([experiment])) == 1 + 2
     assert children["trial0"].info.run_id == lost[0].info.run_id
     assert {child.info.status for child in children.values()} == {"FINISHED"}
+
+
+def test_trials_that_fail_for_a_while_are_all_written_in_the_end(folder, monkeypatch):
+    from mlflow import MlflowClient
+
+    create, refused = MlflowClient.create_run, []
+
+    def create_run(self, *args, **more):
+        if "mlflow.parentRunId" in more["tags"]:
+            refused.append(more)
+            raise ConnectionError("the server is being restarted")
+        return create(self, *args, **more)
+
+    tracker = MlflowTracker()
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "create_run", create_run)
+        tracker.start(folder, "adult-1", PARAMS)
+        for number in range(5):
+            tracker.trial(trial(number))
+        deadline = time.monotonic() + 60.0
+        while len(refused) < 5 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert tracker.finish(folder, status="FINISHED", metrics={}, seconds=30.0) is not None
+    assert set(runs_of(folder)[1]) == {f"trial{number}" for number in range(5)}
 
 
 def test_parameters_are_cut_spelled_and_redacted(folder):

@@ -29,6 +29,8 @@ _LAST_ATTEMPT_SECONDS = 5.0
 _OPENING_SECONDS = 60.0
 #: Failures in a row, once nothing new comes in, after which the rest is not tried.
 _GIVE_UP = 3
+#: Characters of either end of a failure's text.
+_SHOWN = 150
 _STATUSES = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -165,6 +167,7 @@ class _Session:
     def _close(self, outcome: Outcome) -> None:
         """Write the trials that could not be written before, then the outcome, then what is slower."""
         unsent, self._unsent = self._unsent, []
+        self._failures_in_a_row = 0
         if unsent:  # of one that failed, only the answer may be lost
             self._attempt("read what is recorded", self._writer.read_children)
         for result in unsent:
@@ -193,7 +196,7 @@ class _Session:
             step()
         except Exception as error:
             self._failures_in_a_row += 1
-            self._failure = redacted(f"{type(error).__name__}: {error}").splitlines()[0][:300]
+            self._failure = _in_short(redacted(f"{type(error).__name__}: {error}"))
             level = logging.DEBUG if self._warned else logging.WARNING
             self._warned = True
             uri = redacted(self._writer.uri)
@@ -218,6 +221,12 @@ class _Session:
             uri, why = redacted(self._writer.uri), self._failure or f"they did not fit in {limit:.3g} s"
             logger.warning("MLflow at %s lacks %s of this run: %s. %s", uri, ", ".join(missing), why, self._hint)
         self._warned = True
+
+
+def _in_short(text: str) -> str:
+    """Both ends of a first line: what failed stands at the one, the cause at the other."""
+    line = text.splitlines()[0]
+    return line if len(line) <= 2 * _SHOWN else f"{line[:_SHOWN]} ... {line[-_SHOWN:]}"
 
 
 def _trials(count: int) -> tuple[str, ...]:
