@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import AuditBlockedError, BenchError, DataError, RequestError, RunFailedError, StoreError
 
 if TYPE_CHECKING:
-    from bench.api import check, run
+    from bench.api import check, run, run_suite
     from bench.audit import Audit
     from bench.dataset import Dataset, load_dataset
     from bench.leaderboard import Leaderboard
     from bench.predictor import Predictor, load_predictor
     from bench.result import Run, load_run
+    from bench.suite_run import SuiteRun
 
 __all__ = [
     "Audit",
@@ -32,11 +33,13 @@ __all__ = [
     "Run",
     "RunFailedError",
     "StoreError",
+    "SuiteRun",
     "check",
     "load_dataset",
     "load_predictor",
     "load_run",
     "run",
+    "run_suite",
 ]
 
 _HOMES = {
@@ -45,11 +48,13 @@ _HOMES = {
     "Leaderboard": "bench.leaderboard",
     "Predictor": "bench.predictor",
     "Run": "bench.result",
+    "SuiteRun": "bench.suite_run",
     "check": "bench.api",
     "load_dataset": "bench.dataset",
     "load_predictor": "bench.predictor",
     "load_run": "bench.result",
     "run": "bench.api",
+    "run_suite": "bench.api",
 }
 
 

@@ -1,7 +1,9 @@
-"""The same from Python: ``bench.run`` and ``bench.check``."""
+"""The same from Python: ``bench.run``, ``bench.run_suite`` and ``bench.check``."""
 
+import contextlib
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +13,12 @@ from bench.audit.inspection import inspect
 from bench.dataset import FRAME
 from bench.errors import RequestError
 from bench.frames import column_at
-from bench.progress import LineProgress, NullProgress
+from bench.progress import LineProgress, NullProgress, Progress
 from bench.result import Run
 from bench.spec import make_spec
 from bench.start import execute
+from bench.suite_run import SuiteRun, execute_suite
+from bench.text import printable
 
 if TYPE_CHECKING:
     from bench.frames import Frame
@@ -52,19 +56,42 @@ def run(
     reference, frame = _divide(dataset)
     if isinstance(settings.get("target"), (int, np.integer)):
         settings["target"] = column_at(frame, int(settings["target"]))
-    for name, value in settings.items():
-        if isinstance(value, os.PathLike):
-            settings[name] = os.fspath(value)
-        elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and not hasattr(value, "columns"):
-            settings[name] = tuple(value)
-    if budget is not None and not isinstance(budget, (str, int, float)):
-        raise RequestError(f"budget must be a duration such as '60s' or seconds, got {budget!r}.")
-    spec = make_spec(dataset=reference, metric=metric, budget=budget, **settings)
+    spec = make_spec(dataset=reference, metric=metric, **_plain(budget, settings))
     progress = NullProgress() if quiet else LineProgress()
     try:
         return execute(spec, progress=progress, data=frame)
     finally:
         progress.close()
+
+
+def run_suite(
+    suite: "str | os.PathLike[str]", *, budget: str | float | None = None, quiet: bool = False, **settings: Any
+) -> SuiteRun:
+    """Run every dataset of a suite, one after the other, into one folder that the same call goes on with.
+
+    A dataset that fails costs the others nothing: see ``summary``, and ``table`` for one row a dataset and model.
+
+    Args:
+        suite: its name, its file, or ``openml:suite/NUMBER``.
+        budget: wall clock of each dataset, as of `run`.
+        quiet: show no progress on stderr.
+        settings: those of `run` that are not about one dataset alone.
+
+    Raises:
+        BenchError: see `bench.errors`.
+    """
+
+    def tell(sentence: str) -> None:
+        if not quiet:
+            print(printable(sentence), file=sys.stderr)
+
+    @contextlib.contextmanager
+    def show(title: str) -> Iterator[Progress]:
+        tell(title)
+        with contextlib.closing(NullProgress() if quiet else LineProgress()) as progress:
+            yield progress
+
+    return execute_suite(os.fspath(suite), _plain(budget, settings), show=show, tell=tell)
 
 
 def check(
@@ -83,6 +110,19 @@ def check(
     if isinstance(target, (int, np.integer)):
         target = column_at(frame, int(target))
     return inspect(make_spec(dataset=reference, target=target, task=task, **settings), frame).audit
+
+
+def _plain(budget: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell settings as a file of them would: paths as text, what can be iterated over as lists."""
+    if budget is not None and not isinstance(budget, (str, int, float)):
+        raise RequestError(f"budget must be a duration such as '60s' or seconds, got {budget!r}.")
+    plain: dict[str, Any] = {**settings, "budget": budget}
+    for name, value in plain.items():
+        if isinstance(value, os.PathLike):
+            plain[name] = os.fspath(value)
+        elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and not hasattr(value, "columns"):
+            plain[name] = tuple(value)
+    return plain
 
 
 def _divide(dataset: Any) -> tuple[str, Any]:

@@ -77,7 +77,8 @@ def unknown_dataset(name: str) -> RequestError:
     """Say that a bare name is no card, and which cards are spelled like it."""
     if card_key(name) in {path.stem for path in shipped("datasets").glob("suites/*.yaml")}:
         return RequestError(
-            f"a run has one dataset, and {name!r} is a suite of many. `bench list suites {name}` shows them; run one."
+            f"a run has one dataset, and {name!r} is a suite of many. `bench list suites {name}` shows them, "
+            f"`bench suite run {name}` runs them."
         )
     names = [path.stem for path in shipped("datasets").glob("*.yaml")]
     return RequestError(

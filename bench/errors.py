@@ -8,7 +8,8 @@
     │   └── AuditBlockedError   exit code 2   the audit found what would make every score a lie
     ├── StoreError              exit code 2   the output folder cannot be used
     ├── ClusterError            exit code 1   the Ray cluster cannot be joined, or its machines do not fit
-    └── RunFailedError          exit code 1   the run was sound, yet nothing usable came out
+    ├── RunFailedError          exit code 1   the run was sound, yet nothing usable came out
+    └── TrackingError           exit code 1   what keeps record of runs cannot be reached, or refuses
 
     SkipError                   not an error of the user's: this family cannot run here, for a stated reason
 
@@ -53,6 +54,10 @@ class ClusterError(BenchError):
 
 class RunFailedError(BenchError):
     """The run was sound, yet nothing usable came out of it."""
+
+
+class TrackingError(BenchError):
+    """What keeps record of runs cannot be reached, or refuses."""
 
 
 class SkipError(Exception):

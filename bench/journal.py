@@ -90,6 +90,32 @@ def seconds_spent(events: Iterable[Mapping[str, Any]]) -> float:
     return total + (last - begun)
 
 
+def read_results(events: Iterable[Mapping[str, Any]], asked: int) -> tuple[TrialResult, ...]:
+    """Candidates that ended, as they did last: with the folds they had by then, of each the latest; no spans.
+
+    ``asked`` is how many folds there are.
+    """
+    candidates: dict[str, Candidate] = {}
+    folds: dict[str, dict[int, FoldResult]] = {}
+    closed: dict[str, TrialResult] = {}
+    for event in events:
+        trial_id = event.get("trial_id", "")
+        if event["event"] == "candidate":
+            candidates[trial_id] = Candidate.from_dict(event)
+        elif event["event"] == "fold":
+            folds.setdefault(trial_id, {})[event["fold"]] = FoldResult.from_dict(event)
+        elif event["event"] == "trial":
+            done = folds.get(trial_id, {})
+            closed[trial_id] = TrialResult(
+                candidate=candidates[trial_id],
+                folds=tuple(done[fold] for fold in sorted(done)),
+                asked=asked,
+                status=event["status"],
+                reason=event["reason"],
+            )
+    return tuple(closed.values())
+
+
 def read_past(folder: Path, events: Iterable[Mapping[str, Any]]) -> tuple[Past, ...]:
     """What earlier sessions left: candidates in the order of their proposal, with the folds that are whole on disk.
 

@@ -77,6 +77,11 @@ class Leaderboard:
         row = self.frame.row(0, named=True) if self.frame.height else None
         return row if row and row["rank"] is not None else None
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Scores and costs of the row ranked first, by name; empty when there is none."""
+        return {name: value for name, value in (self.best or {}).items() if isinstance(value, float)}
+
     def to_dict(self) -> dict[str, Any]:
         """The document that ``--json`` prints."""
         return {
@@ -102,10 +107,8 @@ class Leaderboard:
         )
 
     def to_csv(self) -> str:
-        """The rows as CSV, without texts that a spreadsheet would carry out: these begin with an apostrophe."""
-        text = pl.col(pl.String)
-        harmless = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
-        return self.frame.with_columns(harmless.name.keep()).write_csv()
+        """The rows as CSV."""
+        return harmless_csv(self.frame)
 
     def save(self, folder: Path) -> None:
         """Write leaderboard.json, .csv and .parquet."""
@@ -113,6 +116,13 @@ class Leaderboard:
         write_text(folder / "leaderboard.csv", self.to_csv())
         with replacing(folder / "leaderboard.parquet") as temporary:
             self.frame.write_parquet(temporary)
+
+
+def harmless_csv(frame: pl.DataFrame) -> str:
+    """Spell a frame as CSV, without texts that a spreadsheet would carry out: these begin with an apostrophe."""
+    text = pl.col(pl.String)
+    harmless = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
+    return frame.with_columns(harmless.name.keep()).write_csv()
 
 
 def load_leaderboard(folder: Path) -> Leaderboard:

@@ -4,11 +4,12 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.audit.inspection import describe
 from bench.dataset import Dataset
 from bench.identity import digest
 from bench.journal import Journal, read_past, seconds_spent
@@ -66,24 +67,11 @@ class Session:
     @property
     def answered(self) -> bool:
         """Whether the folder already holds the answer to this very request, or to a longer one."""
-        if not (self.folder / DONE).exists():
-            return False
-        done: dict[str, Any] = read_json(self.folder / DONE)
-        if self.spec.trials is not None:
-            return bool(done["trials"] == self.spec.trials)
-        return done["budget"] is not None and done["budget"] >= (self.spec.budget or 0.0)
+        return answers(self.folder, self.spec)
 
     def parameters(self, dataset: Dataset, task: Task) -> dict[str, Any]:
         """What a tracker records as the run's parameters."""
-        asked = {name: value for name, value in asdict(self.spec).items() if value not in (None, ())}
-        asked = {name: redacted(value) if isinstance(value, str) else value for name, value in asked.items()}
-        return asked | {
-            "dataset": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "metric": task.metric.name,
-            "target": task.target,
-            "task": task.kind,
-        }
+        return parameters(self.spec, describe(dataset, task))
 
     def begin(self) -> None:
         """Take back an earlier answer: until `finish` the folder holds a mixture of that one and a new one."""
@@ -103,13 +91,34 @@ def _mirror(spec: RunSpec) -> Mirror | None:
     return Mirror(spec.output) if spec.output is not None and is_remote(spec.output) else None
 
 
+def parameters(spec: RunSpec, described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a tracker records as a run's parameters; ``described`` is what dataset.json holds."""
+    asked = {name: value for name, value in asdict(spec).items() if value not in (None, ())}
+    asked = {name: redacted(value) if isinstance(value, str) else value for name, value in asked.items()}
+    known = {name: described[name] for name in ("fingerprint", "metric", "target", "task")}
+    return asked | {"dataset": described["name"], **known}
+
+
+def answers(folder: Path, spec: RunSpec) -> bool:
+    """Whether a folder of the run that ``spec`` asks for holds its answer, or that of a longer run."""
+    if not (folder / DONE).exists():
+        return False
+    done: dict[str, Any] = read_json(folder / DONE)
+    if spec.trials is not None:
+        return bool(done["trials"] == spec.trials)
+    return done["budget"] is not None and done["budget"] >= (spec.budget or 0.0)
+
+
+def slug(name: str) -> str:
+    """What a name becomes as part of a folder's: letters, digits, hyphens and underscores."""
+    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
+
+
 def run_folder(spec: RunSpec, dataset: Dataset, metric: str, identity: str) -> Path:
     """Where the run goes: ``--output``, or below ``results/`` a name that tells dataset, metric and identity."""
     if spec.output is not None:
         return Path(spec.output)
-    name = "".join(char if char.isalnum() or char in "-_" else "-" for char in dataset.name)[:40]
-    metric = "".join(char if char.isalnum() or char in "-_" else "-" for char in metric)
-    return RESULTS / f"{name}-{metric}-{identity[:8]}"
+    return RESULTS / f"{slug(dataset.name)[:40]}-{slug(metric)}-{identity[:8]}"
 
 
 @contextlib.contextmanager

@@ -116,17 +116,10 @@ class RunStore:
         """
         self.folder = folder
         with contextlib.ExitStack() as on_failure:
-            try:
-                _refuse_foreign(folder)
-                (folder / "trials").mkdir(parents=True, exist_ok=True)
-                self._lock = on_failure.enter_context(_lock(folder))
-                _claim(folder, identity)
+            self._lock = on_failure.enter_context(hold(folder, identity))
+            with _writable(folder):
+                (folder / "trials").mkdir(exist_ok=True)
                 self._journal = _open_journal(folder / "journal.jsonl")
-            except OSError as error:
-                raise StoreError(
-                    f"the output folder must be writable, got {str(folder)!r}: {error.strerror or error}. "
-                    "Choose another one with --output."
-                ) from error
             on_failure.pop_all()
 
     def append(self, event: Mapping[str, Any]) -> None:
@@ -150,6 +143,33 @@ def read_events(folder: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             if line.endswith("\n"):
                 yield json.loads(line)
+
+
+def hold(folder: Path, identity: str) -> IO[str]:
+    """Open or make ``folder`` for what has this identity; held by this process until what is returned is closed.
+
+    Raises:
+        StoreError: it cannot be written to, belongs to another run, or another process holds it.
+    """
+    with contextlib.ExitStack() as on_failure, _writable(folder):
+        _refuse_foreign(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = on_failure.enter_context(_lock(folder))
+        _claim(folder, identity)
+        on_failure.pop_all()
+        return lock
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Tell the user where ``folder`` cannot be written to while the block runs."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"the output folder must be writable, got {str(folder)!r}: {error.strerror or error}. "
+            "Choose another one with --output."
+        ) from error
 
 
 def _refuse_foreign(folder: Path) -> None:

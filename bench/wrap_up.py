@@ -144,11 +144,9 @@ def track_outcome(
     tracker: Tracker, problem: Problem, board: Leaderboard, spending: Plan, *, killed: bool
 ) -> str | None:
     """Tell the tracker how the run ended; returns where it can be seen."""
-    best = board.best or {}
-    metrics = {name: value for name, value in best.items() if isinstance(value, float) and name != "rank"}
     seconds = max(_TRACKING_SECONDS, min(60.0, spending.total.left - _END_SECONDS))
     status = "KILLED" if killed else "FINISHED"
-    return tracker.finish(problem.folder, status=status, metrics=metrics, seconds=seconds)
+    return tracker.finish(problem.folder, status=status, metrics=board.figures, seconds=seconds)
 
 
 def refit_in_time(problem: Problem, record: Record, *, cpus: int, seconds: float | None) -> None:

@@ -48,11 +48,13 @@ NAMES = {
     "Run",
     "RunFailedError",
     "StoreError",
+    "SuiteRun",
     "check",
     "load_dataset",
     "load_predictor",
     "load_run",
     "run",
+    "run_suite",
 }
 
 

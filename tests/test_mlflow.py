@@ -16,6 +16,7 @@ import pytest
 from mlflow_fixture import PARAMS, client_of, record, runs_of, trial
 
 from bench.adapters.mlflow import MlflowTracker
+from bench.adapters.mlflow_client import store_uri
 
 pytestmark = mlflow_fixture.QUIET
 empty_store, folder = mlflow_fixture.empty_store, mlflow_fixture.folder
@@ -119,12 +120,70 @@ def test_a_run_that_is_gone_is_recorded_anew(folder, deleted):
     if deleted:
         client_of(folder).delete_run(parent.info.run_id)
     else:
-        memory = json.loads((folder / "mlflow.json").read_text())
-        (folder / "mlflow.json").write_text(json.dumps({**memory, "run_id": "0" * 32}))
+        (folder / "mlflow.json").write_text(json.dumps({store_uri(folder): {"run_id": "0" * 32, "token": "0" * 32}}))
     record(folder, [trial(0)])
     (newest, *_), _ = runs_of(folder)
     assert newest.info.run_id != parent.info.run_id
-    assert json.loads((folder / "mlflow.json").read_text())["run_id"] == newest.info.run_id
+    memory = json.loads((folder / "mlflow.json").read_text())
+    assert memory[store_uri(folder)]["run_id"] == newest.info.run_id
+
+
+def test_a_run_whose_creation_was_not_answered_is_found_again(folder):
+    record(folder, [trial(0)])
+    (parent,), _ = runs_of(folder)
+    memory = json.loads((folder / "mlflow.json").read_text())[store_uri(folder)]
+    (folder / "mlflow.json").write_text(json.dumps({store_uri(folder): {"token": memory["token"]}}))
+    record(folder, [trial(0), trial(1)])
+    (found,), children = runs_of(folder)
+    assert found.info.run_id == parent.info.run_id
+    assert set(children) == {"trial0", "trial1"}
+
+
+def test_a_trial_whose_creation_was_not_answered_is_recorded_once(folder, monkeypatch):
+    from mlflow import MlflowClient
+
+    create, lost = MlflowClient.create_run, []
+
+    def create_run(self, *args, **more):
+        run = create(self, *args, **more)
+        if "mlflow.parentRunId" in more["tags"] and not lost:
+            lost.append(run)
+            raise TimeoutError("no answer")
+        return run
+
+    monkeypatch.setattr(MlflowClient, "create_run", create_run)
+    record(folder, [trial(0), trial(1)])
+    _, children = runs_of(folder)
+    client = client_of(folder)
+    experiment = client.get_experiment_by_name("bench/adult/roc_auc").experiment_id
+    assert lost
+    assert len(client.search_runs([experiment])) == 1 + 2
+    assert children["trial0"].info.run_id == lost[0].info.run_id
+    assert {child.info.status for child in children.values()} == {"FINISHED"}
+
+
+def test_trials_that_fail_for_a_while_are_all_written_in_the_end(folder, monkeypatch):
+    from mlflow import MlflowClient
+
+    create, refused = MlflowClient.create_run, []
+
+    def create_run(self, *args, **more):
+        if "mlflow.parentRunId" in more["tags"]:
+            refused.append(more)
+            raise ConnectionError("the server is being restarted")
+        return create(self, *args, **more)
+
+    tracker = MlflowTracker()
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "create_run", create_run)
+        tracker.start(folder, "adult-1", PARAMS)
+        for number in range(5):
+            tracker.trial(trial(number))
+        deadline = time.monotonic() + 60.0
+        while len(refused) < 5 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert tracker.finish(folder, status="FINISHED", metrics={}, seconds=30.0) is not None
+    assert set(runs_of(folder)[1]) == {f"trial{number}" for number in range(5)}
 
 
 def test_parameters_are_cut_spelled_and_redacted(folder):

@@ -20,6 +20,8 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",
 }
+#: Seconds that a request may take where nobody is kept waiting by it.
+_PATIENCE = "20"
 #: Name of the threads that record runs.
 THREAD = "bench-mlflow"
 _TALKATIVE = ("mlflow", "alembic", "sqlalchemy", "urllib3")
@@ -46,9 +48,10 @@ def how_to_see(uri: str, experiment_id: str, run_id: str) -> str:
     return f"mlflow ui --backend-store-uri {shlex.quote(redacted(uri))}"
 
 
-def connect(uri: str) -> Any:
+def connect(uri: str, *, patient: bool = False) -> Any:
     """Import mlflow (seconds) and make a client for ``uri``; what it logs in the thread `THREAD` is not shown."""
-    for name, value in _ENVIRONMENT.items():
+    environment = _ENVIRONMENT | ({"MLFLOW_HTTP_REQUEST_TIMEOUT": _PATIENCE} if patient else {})
+    for name, value in environment.items():
         os.environ.setdefault(name, value)
     for name in _TALKATIVE:
         warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Types of columns, as they were read, that pandas has one spelling for.
 _TYPES = {"Float64": "double", "Float32": "double", "String": "string", "Boolean": "boolean"}
+#: Tag of a logged model: the predictor it comes from.
+_DIGEST = "bench.predictor"
 #: What training and reporting need, and predicting does not.
 _NOT_FOR_PREDICTION = frozenset({"jinja2", "optuna", "ray", "rich", "typer"})
 
@@ -53,26 +55,56 @@ def predictor_digest(folder: Path) -> str:
     return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
 
 
-def log_models(client: Any, run_id: str, folder: Path) -> None:
-    """Log the models of the predictor in ``folder`` as outputs of a run, to be loaded by ``mlflow.pyfunc``."""
-    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+def log_models(client: Any, run_id: str, folder: Path, digest: str) -> None:
+    """Log the models of the predictor in ``folder`` as outputs of a run, to be loaded by ``mlflow.pyfunc``.
+
+    ``digest`` is the predictor's: what an earlier attempt logged of it whole is not logged again, the rest goes.
+    """
+    from mlflow.entities import LoggedModelOutput
 
     from bench.predictor import load_predictor
 
-    predictor = load_predictor(folder)
-    experiment_id = client.get_run(run_id).info.experiment_id
+    predictor, run = load_predictor(folder), client.get_run(run_id)
+    there = _logged(client, run, digest)
+    outputs = {output.model_id for output in run.outputs.model_outputs}
     for title, model in _titled(folder, predictor).items():
-        logged = client.create_logged_model(experiment_id, title, source_run_id=run_id, params={"model": model})
-        status = LoggedModelStatus.FAILED
-        try:
-            with tempfile.TemporaryDirectory() as temporary:
-                saved = Path(temporary) / "model"
-                save_model(saved, folder, predictor, model, {"run_id": run_id, "model_id": logged.model_id})
-                client.log_model_artifacts(logged.model_id, str(saved))
-            status = LoggedModelStatus.READY
-        finally:
-            client.finalize_logged_model(logged.model_id, status)
-        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        model_id = there.get(title) or _log_model(client, run, title, model, folder, predictor, digest)
+        if model_id not in outputs:
+            client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+
+
+def _logged(client: Any, run: Any, digest: str) -> dict[str, str]:
+    """Ids of the models of a predictor that a run has, by title; those that were left unfinished are deleted."""
+    from mlflow.entities import LoggedModelStatus
+
+    found = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    whole = {}
+    for logged in found:
+        if logged.status == LoggedModelStatus.READY and logged.tags.get(_DIGEST) == digest:
+            whole[logged.name] = logged.model_id
+        elif logged.status != LoggedModelStatus.READY:
+            client.delete_logged_model(logged.model_id)
+    return whole
+
+
+def _log_model(client: Any, run: Any, title: str, model: str, folder: Path, predictor: "Predictor", digest: str) -> str:
+    """Log one of a predictor's models under a title; return its id."""
+    from mlflow.entities import LoggedModelStatus
+
+    run_id = run.info.run_id
+    logged = client.create_logged_model(
+        run.info.experiment_id, title, source_run_id=run_id, params={"model": model}, tags={_DIGEST: digest}
+    )
+    status = LoggedModelStatus.FAILED
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            saved = Path(temporary) / "model"
+            save_model(saved, folder, predictor, model, {"run_id": run_id, "model_id": logged.model_id})
+            client.log_model_artifacts(logged.model_id, str(saved))
+        status = LoggedModelStatus.READY
+    finally:
+        client.finalize_logged_model(logged.model_id, status)
+    return str(logged.model_id)
 
 
 def _titled(folder: Path, predictor: "Predictor") -> dict[str, str]:

@@ -20,6 +20,8 @@ from bench.cli import (
     status,
     stop,
     submit,
+    suite,
+    sync,
 )
 
 app = typer.Typer(
@@ -49,11 +51,13 @@ def root(
 
 
 app.command("run")(run.run)
+app.add_typer(suite.app, name="suite")
 app.command("predict")(predict.predict)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("refit")(refit.refit)
 app.command("reproduce")(reproduce.reproduce)
 app.command("report")(report.report)
+app.command("sync")(sync.sync)
 app.command("check")(check.check)
 app.command("card")(card.card)
 app.command("fetch")(fetch.fetch)

@@ -1,7 +1,8 @@
-"""Options that several verbs share: how data is read, and what its columns are."""
+"""Options that several verbs share, and what flags and a file of them come to."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,9 +53,33 @@ Kind = Annotated[
     list[str] | None, typer.Option(help="COLUMN=KIND overrules what is inferred; repeatable.", rich_help_panel=_COLUMNS)
 ]
 Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.", rich_help_panel=_COLUMNS)]
+Address = Annotated[
+    str | None, typer.Option(help="Ray cluster to use: auto, HOST:PORT or ray://HOST:PORT. [default: this machine]")
+]
 #: Where Ray's dashboard listens unless it was told otherwise.
 DASHBOARD = "http://127.0.0.1:8265"
 Dashboard = Annotated[
     str,
     typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard: http://HOST:8265."),
 ]
+
+
+def gathered(
+    params: Mapping[str, Any], config: Path | None, switches: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, bool]]:
+    """Settings of a run, from flags and from a file of them; and the command's ``switches``. Flags win.
+
+    Raises:
+        RequestError: the file cannot be read, or holds what is no setting.
+    """
+    from bench.spec import BESIDE_SPLITS, FIELDS, read_config
+
+    given = {name: value for name, value in params.items() if name in FIELDS and value not in (None, [])}
+    asked = read_config(config, switches) if config else {}
+    chosen = {name: bool(params[name] or asked.pop(name, False)) for name in switches}
+    if chosen["no_track"]:
+        given["track"] = False
+    for excluded in ({"budget", "trials"}, {"test", "test_size"}, *({"splits", name} for name in BESIDE_SPLITS)):
+        if given.keys() & excluded:
+            asked = {name: value for name, value in asked.items() if name not in excluded}
+    return asked | given, chosen

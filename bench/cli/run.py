@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -68,9 +68,7 @@ def run(
     gpus: Annotated[int | None, typer.Option(help="GPUs to use. [default: all]")] = None,
     memory: Annotated[Text, typer.Option(help="Memory to use: 4GiB, 4GB. [default: all]")] = None,
     engine: Annotated[Text, typer.Option(help="ray, tune or local. [default: ray]")] = None,
-    address: Annotated[
-        Text, typer.Option(help="Ray cluster to use: auto, HOST:PORT or ray://HOST:PORT. [default: this machine]")
-    ] = None,
+    address: options.Address = None,
     output: Annotated[Text, typer.Option(help="Folder of the run. [default: one below results/]")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with these options as keys; flags win.")] = None,
     allow: Annotated[list[str] | None, typer.Option(help="Audit finding that may not block; repeatable.")] = None,
@@ -89,19 +87,12 @@ def run(
     from bench.processes import process_seconds
     from bench.secrets import redacted
     from bench.session import Clock
-    from bench.spec import BESIDE_SPLITS, FIELDS, make_spec, read_config
+    from bench.spec import make_spec
     from bench.start import execute
     from bench.trace import write_trace
 
-    given = {name: value for name, value in context.params.items() if name in FIELDS and value not in (None, [])}
-    asked: dict[str, Any] = read_config(config, _SWITCHES) if config else {}
-    switches = {name: context.params[name] or asked.pop(name, False) for name in _SWITCHES}
-    if switches["no_track"]:
-        given["track"] = False
-    for excluded in ({"budget", "trials"}, {"test", "test_size"}, *({"splits", name} for name in BESIDE_SPLITS)):
-        if given.keys() & excluded:
-            asked = {name: value for name, value in asked.items() if name not in excluded}
-    spec = make_spec(**(asked | given))
+    settings, switches = options.gathered(context.params, config, _SWITCHES)
+    spec = make_spec(**settings)
     with Interrupts() as interrupts, progress_for(quiet=switches["quiet"]) as progress:
         finished = execute(
             spec,

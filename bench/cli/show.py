@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bench.audit.inspection import Inspection
     from bench.leaderboard import Leaderboard
     from bench.result import Run
+    from bench.suite_run import SuiteRun
 
 _MOST_ROWS = 25
 _MOST_COLUMNS = 100
@@ -120,6 +121,27 @@ def print_outcome(run: "Run", output: str | None = None) -> None:
         f"predict: bench predict {place} DATA --output predictions.csv",
     ]
     print("\n".join(lines), file=sys.stderr)
+
+
+def print_suite(run: "SuiteRun", *, as_json: bool = False) -> None:
+    """Print on stdout what became of each dataset of a suite: a table, or JSON."""
+    if as_json:
+        print(json.dumps(run.to_dict(), ensure_ascii=False))
+        return
+    from rich.table import Table
+
+    table = Table(title=f"{printable(run.suite.title)}: the best model of each dataset", title_justify="left")
+    for name in ("dataset", "task", "metric", "best model", "cv mean", "test [95 % interval]", "seconds", "outcome"):
+        numeric = name in ("cv mean", "test [95 % interval]", "seconds")
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
+    rows = run.summary.to_dicts()
+    for row in rows:
+        named = [printable(row[name] or "-") for name in ("dataset", "task", "metric", "model")]
+        table.add_row(*named, _number(row["cv_mean"]), _test(row), f"{row['seconds']:.0f}", row["outcome"])
+    console().print(table)
+    for row in rows:
+        if row["reason"]:
+            print(f"{printable(row['dataset'])} {row['outcome']}: {printable(row['reason'])}")
 
 
 def print_inspection(found: "Inspection") -> None:

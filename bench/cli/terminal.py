@@ -28,9 +28,10 @@ _COLOURS = {"info": "blue", "warning": "yellow", "blocking": "red"}
 class TerminalProgress(NullProgress):
     """A live display below the lines that stay."""
 
-    def __init__(self, out: Console) -> None:
-        """Draw on ``out``, which must be a terminal."""
+    def __init__(self, out: Console, title: str = "") -> None:
+        """Draw on ``out``, which must be a terminal; ``title`` stands before the stage."""
         self._out = out
+        self._title = f"{printable(title)}  " if title else ""
         self._lock = threading.RLock()
         self._started = time.monotonic()
         self._stage = "starting"
@@ -47,7 +48,7 @@ class TerminalProgress(NullProgress):
         """Draw what is known now."""
         with self._lock:
             head = Text(f"{time.monotonic() - self._started:5.0f} s  ", style="dim").append(
-                self._stage, style="bold cyan"
+                self._title + self._stage, style="bold cyan"
             )
             if self._plan is not None and self._plan.trials is None:
                 head.append(f"  {max(0.0, self._plan.total.left):.0f} s left")
@@ -123,14 +124,16 @@ class TerminalProgress(NullProgress):
 
 
 @contextlib.contextmanager
-def progress_for(*, quiet: bool) -> Iterator[Progress]:
-    """Give the display that fits where stderr goes: none, live, or plain lines."""
+def progress_for(*, quiet: bool, title: str = "") -> Iterator[Progress]:
+    """Give the display that fits where stderr goes: none, live, or plain lines; below a line with the title."""
     out = console(stderr=True)
+    if title and not quiet:
+        out.print(Text(printable(title), style="bold"))
     progress: Progress
     if quiet:
         progress = NullProgress()
     elif out.is_terminal and os.environ.get("TERM") != "dumb":
-        progress = TerminalProgress(out)
+        progress = TerminalProgress(out, title)
     else:
         progress = LineProgress(sys.stderr)
     try:

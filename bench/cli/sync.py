@@ -1,0 +1,28 @@
+"""``bench sync``: into MLflow what is missing there of a run."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sync(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", metavar="RUN...")],
+    uri: Annotated[
+        str | None,
+        typer.Option(help="Address of the store. [default: MLFLOW_TRACKING_URI, or mlflow.db beside the run]"),
+    ] = None,
+) -> None:
+    """Send to MLflow what is missing there of a run, once, from its folder alone.
+
+    For runs whose store was out of reach, and for those made with --no-track. Exit code 1 when it still is.
+    """
+    from bench.sync import sync as sync_run
+    from bench.text import printable
+
+    for folder in runs:
+        account = sync_run(folder, uri=uri)
+        told = f"sent {', '.join(account.sent)}" if account.sent else "nothing was missing"
+        print(printable(f"{folder}: {told}"), file=sys.stderr)
+        print(account.location)
