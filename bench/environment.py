@@ -12,17 +12,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.release import DISTRIBUTION, ROOT, project, version
 from bench.resources import Machine, available_cpus, available_gpus, available_memory
 
-DISTRIBUTION = "automl-bench"
-_ROOT = Path(__file__).parent.parent
 _NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 _GIBIBYTE = 2**30
 _MIN_MEMORY, _MIN_DISK, _MIN_SHARED_MEMORY = 2 * _GIBIBYTE, 1 * _GIBIBYTE, _GIBIBYTE // 4
@@ -47,13 +45,6 @@ class Requirement:
     specifier: str
 
 
-def version() -> str:
-    """Version of this package: as installed, else as the checkout states it."""
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(DISTRIBUTION)
-    return str(_project().get("version", "unknown"))
-
-
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Versions of the installed ones among these distributions, by name."""
     found = {}
@@ -68,7 +59,7 @@ def requirements() -> tuple[Requirement, ...]:
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
-        lines = _project().get("dependencies", [])
+        lines = project().get("dependencies", [])
     needed = [line for line in lines if "extra ==" not in line]
     parsed = [(match.group(1), line[match.end() :]) for line in needed if (match := _NAME.match(line))]
     return tuple(
@@ -93,7 +84,7 @@ def environment(machine: Machine) -> dict[str, Any]:
     }
 
 
-def git_commit(root: Path = _ROOT) -> str | None:
+def git_commit(root: Path = ROOT) -> str | None:
     """Commit of the checkout that the code runs from, with ``-dirty`` where files differ; None outside of one."""
     if not (root / ".git").exists() or shutil.which("git") is None:
         return None
@@ -122,16 +113,6 @@ def doctor(output: Path, *, start_ray: Callable[[], None] | None = None) -> tupl
     if start_ray is not None:
         checks.append(_check_ray(start_ray))
     return tuple(checks)
-
-
-def _project() -> dict[str, Any]:
-    """The project table of the checkout's ``pyproject.toml``; empty when there is none."""
-    try:
-        content = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    except OSError:
-        return {}
-    project: dict[str, Any] = content.get("project", {})
-    return project
 
 
 def _cpu_model() -> str:
@@ -166,7 +147,7 @@ def _check_python() -> Check:
     try:
         wanted = str(metadata.metadata(DISTRIBUTION)["Requires-Python"])
     except (metadata.PackageNotFoundError, KeyError):
-        wanted = str(_project().get("requires-python", ""))
+        wanted = str(project().get("requires-python", ""))
     found = platform.python_version()
     if _fits(found, wanted):
         return Check(name="python", status="ok", detail=f"{found} at {sys.executable}")

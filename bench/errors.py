@@ -7,6 +7,7 @@
     ├── DataError               exit code 2   the data cannot be used as it is
     │   └── AuditBlockedError   exit code 2   the audit found what would make every score a lie
     ├── StoreError              exit code 2   the output folder cannot be used
+    │   └── StorageFullError    exit code 1   what the output folder lies on cannot be written to any longer
     └── RunFailedError          exit code 1   the run was sound, yet nothing usable came out
 
     SkipError                   not an error of the user's: this family cannot run here, for a stated reason
@@ -44,6 +45,12 @@ class StoreError(BenchError):
     """The output folder cannot be used."""
 
     exit_code = 2
+
+
+class StorageFullError(StoreError):
+    """What the output folder lies on cannot be written to any longer."""
+
+    exit_code = 1
 
 
 class RunFailedError(BenchError):

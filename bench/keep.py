@@ -7,10 +7,13 @@ import shutil
 from collections.abc import Sequence
 
 from bench.errors import RunFailedError
+from bench.family import get_family
+from bench.fold_data import forget, recipe_folder
 from bench.metric import Metric
 from bench.problem import Problem
+from bench.recipes import Features
 from bench.resources import Allotment
-from bench.store import PREDICTIONS, fold_folder
+from bench.store import PREDICTIONS, SUMS, fold_folder, intact
 from bench.trial import CLASSES, TrialResult, lent_rounds, run_fold
 
 KEPT_A_FAMILY = 4
@@ -46,27 +49,41 @@ def _evict_fold(problem: Problem, result: TrialResult, fold: int) -> None:
     for path in sorted(folder.iterdir(), key=lambda path: path.name != CLASSES):
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name != PREDICTIONS:
+        elif path.name not in (PREDICTIONS, SUMS):
             path.unlink()
 
 
 def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str, ...]:
-    """Fit again what was evicted of these candidates; returns their names.
+    """Fit again what was evicted of these candidates, or damaged; returns their names.
 
     Raises:
         RunFailedError: a fit that once went well fails now.
     """
     by_id = {result.candidate.trial_id: result for result in results}  # a model may be asked for more than once
-    lacking = [result for result in by_id.values() if not has_models(problem, result)]
-    for result in lacking:
-        for fold in range(result.asked):
+    lacking = [(result, folds) for result in by_id.values() if (folds := _not_intact(problem, result))]
+    for result, folds in lacking:
+        for fold in folds:
             again = run_fold(
                 problem, result.candidate, fold, allotment=Allotment(), seconds=None, lent=lent_rounds(result.folds)
             )
             if again.status != "ok":
                 name = result.candidate.name
                 raise RunFailedError(f"{name} could not be fitted again on fold {fold}: {again.reason}.")
-    return tuple(result.candidate.name for result in lacking)
+    return tuple(result.candidate.name for result, _ in lacking)
+
+
+def _not_intact(problem: Problem, result: TrialResult) -> list[int]:
+    """Folds of a candidate whose model or recipe is not as it was written; such a recipe will be made anew."""
+    candidate, lacking = result.candidate, []
+    features, recipe = Features.of(candidate.params), get_family(candidate.family).recipe
+    for fold in range(result.asked):
+        fitted = recipe_folder(problem.folder, recipe, fold, features, candidate.rows)
+        if not intact(fitted):
+            forget(problem, recipe, fold, features, candidate.rows)
+        elif intact(fold_folder(problem.folder, candidate.trial_id, fold)):
+            continue
+        lacking.append(fold)
+    return lacking
 
 
 def has_models(problem: Problem, result: TrialResult) -> bool:

@@ -32,7 +32,7 @@ from bench.metric import Array, TaskKind
 from bench.problem import Problem
 from bench.recipes import Encoded, Features, Recipe, load_recipe
 from bench.resources import limit_threads
-from bench.store import PREDICTIONS, building, fold_folder, read_json, write_json
+from bench.store import PREDICTIONS, SUMS, building, fold_folder, read_json, write_json
 from bench.trial import TrialResult, read_classes, spread
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def write_predictor(
             "combiner": ensemble.combiner.to_dict(),
         }
     shutil.rmtree(target, ignore_errors=True)
-    with building(target) as temporary:
+    with building(target, sums=False) as temporary:
         for trial in trials.values():
             _copy_trial(problem, trial, temporary)
         write_json(
@@ -278,14 +278,14 @@ def _copy_trial(problem: Problem, trial: TrialResult, target: Path) -> None:
     name, features = get_family(candidate.family).recipe, Features.of(candidate.params)
     for fold in range(trial.asked):
         source = fold_folder(problem.folder, candidate.trial_id, fold)
-        _link(source, fold_folder(target, candidate.trial_id, fold), leave_out=PREDICTIONS)
+        _link(source, fold_folder(target, candidate.trial_id, fold))
         recipe = recipe_folder(target, name, fold, features, candidate.rows)
         if not recipe.exists():
             _link(recipe_folder(problem.folder, name, fold, features, candidate.rows), recipe)
 
 
-def _link(source: Path, target: Path, leave_out: str = "") -> None:
-    """Copy a folder by hard links where the file system has them."""
+def _link(source: Path, target: Path) -> None:
+    """Copy a folder by hard links where the file system has them, without predictions and checksums."""
 
     def link(from_: str, to: str) -> None:
         try:
@@ -293,7 +293,7 @@ def _link(source: Path, target: Path, leave_out: str = "") -> None:
         except OSError:
             shutil.copy2(from_, to)
 
-    shutil.copytree(source, target, copy_function=link, ignore=shutil.ignore_patterns(leave_out))
+    shutil.copytree(source, target, copy_function=link, ignore=shutil.ignore_patterns(PREDICTIONS, SUMS))
 
 
 def _description(

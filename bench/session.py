@@ -6,12 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bench.dataset import Dataset
-from bench.identity import digest
+from bench.errors import BenchError, StorageFullError
+from bench.identity import digest, file_digest
 from bench.journal import Journal, read_past, seconds_spent
+from bench.predictor import load_predictor
 from bench.presets import preset_notes
 from bench.resources import Machine
 from bench.sealed import seal
@@ -19,10 +22,13 @@ from bench.search import Past
 from bench.secrets import redacted
 from bench.spec import RunSpec
 from bench.split import Splits
-from bench.store import RunStore, read_json, sweep, write_json
+from bench.store import RunStore, damaged_lines, read_json, storage_fault, storage_full, sweep, write_json
 from bench.task import Task
 
 DONE = "DONE"
+#: What an answer consists of, the predictor's other files by its manifest; and what boards are made anew from.
+_MANIFEST = "predictor/manifest.json"
+_ANSWER = ("leaderboard.json", "leaderboard.csv", "splits.npz", "targets.npy", _MANIFEST)
 RESULTS = Path("results")
 
 
@@ -64,12 +70,41 @@ class Session:
     @property
     def answered(self) -> bool:
         """Whether the folder already holds the answer to this very request, or to a longer one."""
-        if not (self.folder / DONE).exists():
+        if not (self.folder / DONE).exists() or self.notes:
             return False
         done: dict[str, Any] = read_json(self.folder / DONE)
         if self.spec.trials is not None:
             return bool(done["trials"] == self.spec.trials)
         return done["budget"] is not None and done["budget"] >= (self.spec.budget or 0.0)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What was found damaged, and what is done about it."""
+        lines, folds = damaged_lines(self.folder), sum(entry.lost for entry in self.past)
+        notes = []
+        if lines:
+            journal = self.folder / "journal.jsonl"
+            notes.append(f"{lines} lines of {journal} are damaged; what they told of is done again.")
+        if folds:
+            trials = self.folder / "trials"
+            notes.append(f"Predictions of {folds} folds below {trials} are damaged or gone; they are fitted again.")
+        if (self.folder / DONE).exists() and (damaged := self._damaged):
+            notes.append(f"{damaged} The answer is made again from what is whole.")
+        return tuple(notes)
+
+    @cached_property
+    def _damaged(self) -> str:
+        """Say what of an answer is not as it was written; empty when all is."""
+        try:
+            told = read_json(self.folder / DONE)["files"]
+            for name, digest in told.items():
+                if file_digest(self.folder / name) != digest:
+                    return f"{self.folder / name} was altered since it was written."
+            if _MANIFEST in told:
+                load_predictor(self.folder)
+        except (BenchError, OSError, LookupError, TypeError, AttributeError) as error:
+            return str(error)
+        return ""
 
     def parameters(self, dataset: Dataset, task: Task) -> dict[str, Any]:
         """What a tracker records as the run's parameters."""
@@ -93,7 +128,8 @@ class Session:
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
         sweep(self.folder)
         if not self.stop.is_set():
-            write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials})
+            files = {name: file_digest(self.folder / name) for name in _ANSWER if (self.folder / name).exists()}
+            write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials, "files": files})
 
 
 def run_folder(spec: RunSpec, dataset: Dataset, metric: str, identity: str) -> Path:
@@ -113,6 +149,7 @@ def open_session(
 
     Raises:
         StoreError: the folder cannot be written to, belongs to another run or is in use.
+        StorageFullError: it has become impossible to write to it while the block ran.
     """
     asked = spec.identity() | {"dataset": None, "test": None, "metric": task.metric.name, "target": task.target}
     if task.given is not None:  # what splits hold counts, not where they lie
@@ -130,6 +167,10 @@ def open_session(
             stop=stop,
             clock=clock,
         )
+    except Exception as error:
+        if isinstance(error, StorageFullError) or not storage_fault(str(error)):
+            raise
+        raise storage_full(folder, str(error)) from error
     finally:
         store.close()
 

@@ -74,12 +74,14 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             if spec.refit:
                 progress.note(f"--refit changes nothing of it: `bench refit {session.folder}` fits on all rows.")
             return Run(folder=session.folder)
+        notes = session.notes
         session.begin()
         tested, task = kind_of_test(task, splits), seal_test(session, task, splits)
         problem = make_problem(task, splits, fingerprint=dataset.fingerprint, seed=spec.seed, folder=session.folder)
         record = Record(problem, spec, progress, tools.stages)
         record.request(tools.machine, tools.command)
         record.data(dataset)
+        record.decisions(*notes)
         record.decisions(*machine_notes(tools.machine, spec, task.metric.name), *dataset.notes)
         record.decisions(dataset.kinds, task.kind_why, *task.notes)
         record.decisions(*splits.notes, *screening_notes(task.schema), *left_out)
@@ -88,7 +90,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         findings.require(spec.allow)
         record.stage("search", "search")
         with tracked(tools.tracker, session.folder, dataset.name, session.parameters(dataset, task)):
-            journal = Journal(session.store, started_at=tools.clock.started_at, workers=tools.machine.cpus)
+            journal = Journal(session.store, taken=tools.clock.seconds, workers=tools.machine.cpus)
             tools.stages.tell(journal.stage)
             cells = task.n_rows * task.features.width
             spending = plan(spec, tools.machine, spent=session.spent + tools.clock.seconds, cells=cells)

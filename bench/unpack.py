@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.cap import make_cap
 from bench.dataset import FRAME, Dataset, load_dataset
-from bench.errors import DataError, RequestError, choices, nearest
+from bench.errors import DataError, RequestError, StoreError, choices, nearest
 from bench.journal import read_past
 from bench.keep import ensure_models
 from bench.leaderboard import load_leaderboard
@@ -64,7 +64,12 @@ def _trial_id(folder: Path, model: str) -> str:
 
 def _result(folder: Path, trial_id: str) -> TrialResult:
     """Read a whole candidate from the journal."""
-    past = next(entry for entry in read_past(folder, read_events(folder)) if entry.candidate.trial_id == trial_id)
+    past = {entry.candidate.trial_id: entry for entry in read_past(folder, read_events(folder))}.get(trial_id)
+    if past is None or past.lost:
+        raise StoreError(
+            f"the folds in {folder / 'trials' / trial_id} must be whole, but files or the journal are damaged. "
+            "Run the same `bench run` again."
+        )
     return TrialResult(candidate=past.candidate, folds=past.folds, asked=len(past.folds), status="ok")
 
 

@@ -102,7 +102,7 @@ def _ship(
     shipped = [single, *(member for ensemble in ensembles for member in ensemble.members)]
     evict(problem, results, shipped)
     for name in ensure_models(problem, shipped):
-        record.decisions(f"{name} was fitted again: its models had been evicted by an earlier session.")
+        record.decisions(f"{name} was fitted again: its models had been evicted by an earlier session, or damaged.")
     write_predictor(problem, problem.folder / "predictor", [single], ensembles, default=best.candidate.name)
     predictor = load_predictor(problem.folder)
     if slowdown is None or best is single:

@@ -42,7 +42,7 @@ def hold(dataset, task, tmp_path):
 
 
 def answer(session):
-    session.finish(Journal(session.store, started_at=time.time()))
+    session.finish(Journal(session.store))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def read_identity(folder):
 def test_time_and_candidates_of_earlier_sessions_are_known(hold):
     with hold(trials=5) as session:
         assert (session.past, session.spent) == ((), 0.0)
-        Journal(session.store, started_at=time.time() - 40).end()
+        Journal(session.store, taken=40.0).end()
     with hold(trials=5) as session:
         assert session.spent == pytest.approx(40, abs=5)
 

@@ -70,7 +70,7 @@ def make_search(problem: Problem, trials: int, store: RunStore, watch: Stopwatch
         metric=problem.task.metric,
         n_folds=len(problem.splits.folds),
         plan=plan,
-        observers=(Journal(store, started_at=time.time()), watch),
+        observers=(Journal(store), watch),
     )
 
 
