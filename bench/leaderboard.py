@@ -18,7 +18,7 @@ from bench.sealed import look
 from bench.spec import read_config
 from bench.split import load_splits
 from bench.stats import Resamples, bootstrap_interval
-from bench.store import fold_folder, read_json, read_predictions, replacing, write_json, write_text
+from bench.store import check_answer, fold_folder, read_json, read_predictions, replacing, write_json, write_text
 from bench.trial import TrialResult
 
 SCHEMA = 1
@@ -174,7 +174,9 @@ def rescore(folder: Path, name: str) -> Leaderboard:
 
     Raises:
         RequestError: no such metric, or it does not fit the task or its target.
+        StoreError: files of the run were altered.
     """
+    check_answer(folder)
     board, metric = load_leaderboard(folder), get_metric(name)
     fit_for(metric, board.kind, folder.name)
     scores = _stored_scores(folder, board, metric)

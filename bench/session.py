@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.dataset import Dataset
-from bench.errors import BenchError, StorageFullError
-from bench.identity import digest, file_digest
+from bench.errors import StorageFullError, StoreError
+from bench.identity import digest
 from bench.journal import Journal, read_past, seconds_spent
 from bench.predictor import load_predictor
 from bench.presets import preset_notes
@@ -22,13 +22,12 @@ from bench.search import Past
 from bench.secrets import redacted
 from bench.spec import RunSpec
 from bench.split import Splits
-from bench.store import RunStore, damaged_lines, read_json, storage_fault, storage_full, sweep, write_json
+from bench.store import DONE, RunStore, check_answer, mark_done, read_json, storage_fault, storage_full, sweep
 from bench.task import Task
 
-DONE = "DONE"
 #: What an answer consists of, the predictor's other files by its manifest; and what boards are made anew from.
-_MANIFEST = "predictor/manifest.json"
-_ANSWER = ("leaderboard.json", "leaderboard.csv", "splits.npz", "targets.npy", _MANIFEST)
+MANIFEST = "predictor/manifest.json"
+ANSWER = ("leaderboard.json", "leaderboard.csv", "splits.npz", "targets.npy", "sealed/test_labels.npy", MANIFEST)
 RESULTS = Path("results")
 
 
@@ -74,17 +73,17 @@ class Session:
             return False
         done: dict[str, Any] = read_json(self.folder / DONE)
         if self.spec.trials is not None:
-            return bool(done["trials"] == self.spec.trials)
-        return done["budget"] is not None and done["budget"] >= (self.spec.budget or 0.0)
+            return bool(done.get("trials") == self.spec.trials)
+        return (done.get("budget") or -1.0) >= (self.spec.budget or 0.0)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was found damaged, and what is done about it."""
-        lines, folds = damaged_lines(self.folder), sum(entry.lost for entry in self.past)
+        lines, folds = self.store.damaged, sum(entry.lost for entry in self.past)
         notes = []
         if lines:
             journal = self.folder / "journal.jsonl"
-            notes.append(f"{lines} lines of {journal} are damaged; what they told of is done again.")
+            notes.append(f"Of {journal}, {lines} lines were damaged; what they told of is done again.")
         if folds:
             trials = self.folder / "trials"
             notes.append(f"Predictions of {folds} folds below {trials} are damaged or gone; they are fitted again.")
@@ -96,14 +95,11 @@ class Session:
     def _damaged(self) -> str:
         """Say what of an answer is not as it was written; empty when all is."""
         try:
-            told = read_json(self.folder / DONE)["files"]
-            for name, digest in told.items():
-                if file_digest(self.folder / name) != digest:
-                    return f"{self.folder / name} was altered since it was written."
-            if _MANIFEST in told:
+            check_answer(self.folder)
+            if (self.folder / MANIFEST).exists():
                 load_predictor(self.folder)
-        except (BenchError, OSError, LookupError, TypeError, AttributeError) as error:
-            return str(error)
+        except StoreError as error:
+            return str(error).removesuffix(" Run the same `bench run` again.")
         return ""
 
     def parameters(self, dataset: Dataset, task: Task) -> dict[str, Any]:
@@ -128,8 +124,7 @@ class Session:
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
         sweep(self.folder)
         if not self.stop.is_set():
-            files = {name: file_digest(self.folder / name) for name in _ANSWER if (self.folder / name).exists()}
-            write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials, "files": files})
+            mark_done(self.folder, {"budget": self.spec.budget, "trials": self.spec.trials}, ANSWER)
 
 
 def run_folder(spec: RunSpec, dataset: Dataset, metric: str, identity: str) -> Path:

@@ -14,7 +14,7 @@ import socket
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +26,8 @@ from bench.identity import file_digest
 from bench.metric import Array
 from bench.release import version
 
+#: Marks a folder whose request is answered, and holds the checksums of the answer.
+DONE = "DONE"
 PREDICTIONS = "predictions.npz"
 #: Names a built folder's files with their SHA-256, as ``sha256sum`` does.
 SUMS = "SHA256SUMS"
@@ -173,7 +175,7 @@ class RunStore:
     """One run folder, opened for writing by one process."""
 
     def __init__(self, folder: Path, identity: str) -> None:
-        """Open or make ``folder`` for the run with this identity.
+        """Open or make ``folder`` for the run with this identity; ``damaged`` counts lines its journal has lost.
 
         Raises:
             StoreError: it cannot be written to, belongs to another run or version, or another process holds it.
@@ -186,7 +188,7 @@ class RunStore:
                 (folder / "trials").mkdir(parents=True, exist_ok=True)
                 self._lock = on_failure.enter_context(_lock(folder))
                 _claim(folder, identity)
-                self._journal = _open_journal(folder / "journal.jsonl")
+                self._journal, self.damaged = _open_journal(folder / "journal.jsonl")
             except OSError as error:
                 if folder.is_dir() and storage_fault(str(error)) and os.access(folder, os.W_OK):
                     raise storage_full(folder, str(error)) from error
@@ -223,20 +225,8 @@ class RunStore:
 
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:
     """Read a run folder's journal; lines that are torn or damaged are left out."""
-    return (event for event in _lines(folder) if event is not None)
-
-
-def damaged_lines(folder: Path) -> int:
-    """Count the journal's lines that cannot be trusted."""
-    return sum(event is None for event in _lines(folder))
-
-
-def _lines(folder: Path) -> Iterator[dict[str, Any] | None]:
-    """Read a journal line by line: None for one that is not as it was written, but for a last one under way."""
     with contextlib.suppress(FileNotFoundError), (folder / "journal.jsonl").open("rb") as lines:
-        for line in lines:
-            if line.endswith(b"\n"):
-                yield _event(line)
+        yield from (event for line in lines if (event := _event(line)) is not None)
 
 
 def _event(line: bytes) -> dict[str, Any] | None:
@@ -299,17 +289,44 @@ def _lock(folder: Path) -> IO[str]:
     return file
 
 
-def _open_journal(path: Path) -> FileIO:
-    """Open the journal for appending, after cutting off a torn last line."""
-    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
-    return FileIO(path, "a")
+def _open_journal(path: Path) -> tuple[FileIO, int]:
+    """Open the journal for appending, without lines that are torn or damaged; of these, the whole ones are counted."""
+    lines = path.open("rb").readlines() if path.exists() else []
+    whole = [line for line in lines if _event(line) is not None]
+    if len(whole) < len(lines):
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"".join(whole))
+    return FileIO(path, "a"), sum(line.endswith(b"\n") for line in lines) - len(whole)
 
 
 def fold_folder(folder: Path, trial_id: str, fold: int) -> Path:
     """Where one fold's predictions and model lie."""
     return folder / "trials" / trial_id / f"fold-{fold}"
+
+
+def mark_done(folder: Path, request: Mapping[str, Any], files: Iterable[str]) -> None:
+    """Mark a request as answered by files of the folder; those that are not there are no part of the answer."""
+    sums = {name: file_digest(folder / name) for name in files if (folder / name).exists()}
+    write_json(folder / DONE, {**request, "files": sums})
+
+
+def check_answer(folder: Path) -> None:
+    """Check that the files of an answer are those that were written.
+
+    Raises:
+        StoreError: one is not.
+    """
+    if not (folder / DONE).exists():
+        return
+    done = read_json(folder / DONE)
+    sums = done.get("files") if isinstance(done, dict) else None
+    if not isinstance(sums, dict):
+        raise StoreError(f"{folder / DONE} must list the files of an answer. Run the same `bench run` again.")
+    for name, told in sums.items():
+        if not (folder / name).is_file() or file_digest(folder / name) != told:
+            raise StoreError(
+                f"{folder / name} is missing or was altered since it was written. Run the same `bench run` again."
+            )
 
 
 def write_predictions(folder: Path, *, valid: Array, test: Array) -> None:

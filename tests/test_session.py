@@ -13,10 +13,10 @@ from bench.errors import StoreError
 from bench.given_splits import from_names
 from bench.journal import Journal
 from bench.resources import Machine
-from bench.session import DONE, Clock, kind_of_test, machine_notes, open_session, run_folder, seal_test
+from bench.session import Clock, kind_of_test, machine_notes, open_session, run_folder, seal_test
 from bench.spec import make_spec
 from bench.split import make_splits
-from bench.store import RunStore
+from bench.store import DONE, RunStore
 from bench.task import make_task
 
 
