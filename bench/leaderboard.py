@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from bench.budget import NEVER, within
 from bench.metric import Array, Metric, TaskKind, fit_for, get_metric, metrics_for
 from bench.problem import Problem
-from bench.resources import shares
+from bench.resources import Deadline, shares
 from bench.sealed import look
 from bench.spec import read_config
 from bench.split import load_splits
@@ -125,12 +126,17 @@ def load_leaderboard(folder: Path) -> Leaderboard:
 
 
 def build_leaderboard(
-    problem: Problem, results: Sequence[TrialResult], *, test: str, seconds: float | None = None
+    problem: Problem,
+    results: Sequence[TrialResult],
+    *,
+    test: str,
+    seconds: float | None = None,
+    until: Deadline = NEVER,
 ) -> Leaderboard:
     """Score candidates and ensembles; reads the sealed test labels, once, if there are any.
 
     ``seconds`` is about what all intervals together may take, None for no limit: they come from fewer resamples
-    then, and rows far down may have to do without.
+    then, and rows far down may have to do without. ``until`` is a moment that may come sooner than it seems now.
     """
     task, metrics = problem.task, metrics_for(problem.task.kind)
     sizes = [len(fold.valid) for fold in problem.splits.folds]
@@ -140,7 +146,8 @@ def build_leaderboard(
         whole = [(row, result) for row, result in zip(rows, results, strict=True) if result.status == "ok"]
         whole.sort(key=lambda pair: task.metric.error(pair[1].mean))
         resamples = _resamples(labels, task.kind, problem.seed)
-        for (row, result), share in zip(whole, shares(seconds, len(whole), most=_FIRST), strict=True):
+        share_of = within(until, shares(seconds, len(whole), most=_FIRST))
+        for (row, result), share in zip(whole, share_of, strict=True):
             prediction = test_prediction(problem, result)
             row |= {f"test_{m.name}": _number(m.score(labels, prediction, task.classes)) for m in metrics}
             row |= _tested(task.metric, labels, prediction, task.classes, resamples, share)

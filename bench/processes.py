@@ -1,9 +1,14 @@
-"""What the kernel tells of this process and of those that it started."""
+"""What the kernel tells of this process and of those that it started, and how to end all of them at once."""
 
 import contextlib
 import os
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+
+#: Folders that go with this process, even where it is ended at once.
+_temporary: set[str] = set()
 
 
 def process_seconds() -> float:
@@ -23,3 +28,19 @@ def descendants(process: int, thread: int | None = None) -> Iterator[int]:
             for child in map(int, task.read_text().split()):
                 yield child
                 yield from descendants(child)
+
+
+def goes_along(folder: str) -> str:
+    """Note a temporary folder that `end_at_once` has to remove; gives it back."""
+    _temporary.add(folder)
+    return folder
+
+
+def end_at_once(code: int) -> None:
+    """End this process, and with it all that it started and its temporary folders."""
+    for process in descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    for folder in _temporary:
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(code)

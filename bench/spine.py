@@ -93,7 +93,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             journal = Journal(session.store, taken=tools.clock.seconds, workers=tools.machine.cpus)
             tools.stages.tell(journal.stage)
             cells = task.n_rows * task.features.width
-            spending = plan(spec, tools.machine, spent=session.spent + tools.clock.seconds, cells=cells)
+            spending = plan(spec, tools.machine, tools.stop, spent=session.spent + tools.clock.seconds, cells=cells)
             progress.searching(spending, task.metric)
             search = Search(
                 make_proposals(problem, families, spec, tools.machine),

@@ -291,7 +291,7 @@ def _lock(folder: Path) -> IO[str]:
 
 def _open_journal(path: Path) -> tuple[FileIO, int]:
     """Open the journal for appending, without lines that are torn or damaged; of these, the whole ones are counted."""
-    lines = path.open("rb").readlines() if path.exists() else []
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     whole = [line for line in lines if _event(line) is not None]
     if len(whole) < len(lines):
         with replacing(path) as temporary:

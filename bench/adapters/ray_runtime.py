@@ -27,7 +27,7 @@ import polars as pl
 
 from bench.engine import LocalEngine, do
 from bench.problem import Problem
-from bench.processes import descendants
+from bench.processes import descendants, goes_along
 from bench.resources import Allotment, Machine, thread_environment
 from bench.search import Search
 
@@ -153,7 +153,7 @@ def _without_unused_parts(stop: threading.Event, agents: bool) -> Iterator[None]
 def make_folder() -> str:
     """Make a folder for Ray's files, for `ray_started`."""
     usual = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp")
+    return goes_along(tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp"))
 
 
 @contextlib.contextmanager
