@@ -25,6 +25,8 @@ _NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 _GIBIBYTE = 2**30
 _MIN_MEMORY, _MIN_DISK, _MIN_SHARED_MEMORY = 2 * _GIBIBYTE, 1 * _GIBIBYTE, _GIBIBYTE // 4
 _MIN_FILES = 4096
+#: Below so many, a run gets by without Ray at best.
+_FEW_FILES = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +96,17 @@ def git_commit(root: Path = ROOT) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
+
+
+def allow_files() -> str:
+    """Let this process open as many files as a run may need, as far as it is allowed to; a sentence where it is not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MIN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MIN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most >= _FEW_FILES:
+        return ""
+    return f"Only {most} files may be open at once, which may be too few; `ulimit -n {_MIN_FILES}` allows more."
 
 
 def doctor(output: Path, *, start_ray: Callable[[], None] | None = None) -> tuple[Check, ...]:

@@ -10,8 +10,9 @@
       example.json               a few rows to try it on
 """
 
+import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ import polars as pl
 from bench.combine import Combiner, WeightedMean, combiner_from_dict
 from bench.dataset import Schema, to_frame
 from bench.ensemble import Ensemble
+from bench.environment import versions
 from bench.errors import RequestError, StoreError, choices, nearest
 from bench.family import Estimator, get_family
 from bench.fold_data import recipe_folder, recipe_key
@@ -31,6 +33,7 @@ from bench.log_target import load
 from bench.metric import Array, TaskKind
 from bench.problem import Problem
 from bench.recipes import Encoded, Features, Recipe, load_recipe
+from bench.release import version
 from bench.resources import limit_threads
 from bench.store import PREDICTIONS, SUMS, building, fold_folder, read_json, write_json
 from bench.trial import TrialResult, read_classes, spread
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
     Table: TypeAlias = str | Path | Frame
 
+_LOGGER = logging.getLogger("bench.predictor")
 FORMAT = 1
 #: What models learned from: each of a bag from its fold's training rows, or one alone from all rows of the run.
 FittedOn: TypeAlias = Literal["folds", "all rows"]
@@ -89,6 +93,7 @@ class Predictor:
             for name, entry in content["models"].items()
         }
         self.notes: tuple[str, ...] = ()
+        _compare_versions(folder, content.get("versions", {}))
 
     @property
     def folder(self) -> Path:
@@ -228,6 +233,27 @@ def _verify(folder: Path) -> None:
             raise StoreError(f"{path} is missing or was altered since it was written. Run the same `bench run` again.")
 
 
+def _compare_versions(folder: Path, learned: Mapping[str, str]) -> None:
+    """Warn where a library is here in another version than the one that the models were fitted with."""
+    here = _versions(learned)
+    differing = [
+        f"{name} {told} (here {here.get(name, 'not installed')})"
+        for name, told in learned.items()
+        if here.get(name) != told
+    ]
+    if differing:
+        _LOGGER.warning(
+            "%s was fitted with %s: it may predict otherwise. Install those versions, or fit it again.",
+            folder,
+            ", ".join(differing),
+        )
+
+
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    """Versions of bench and of libraries, where they are installed."""
+    return versions(names) | {"bench": version()}
+
+
 def write_predictor(
     problem: Problem,
     target: Path,
@@ -305,6 +331,9 @@ def _description(
         "task": problem.task.kind,
         "target": problem.task.target,
         "metric": problem.task.metric.name,
+        "versions": _versions(
+            {"numpy", "polars", *(name for r in trials.values() for name in get_family(r.candidate.family).libraries)}
+        ),
         "classes": list(problem.task.classes),
         "schema": problem.task.schema.to_dict(),
         "default": default,

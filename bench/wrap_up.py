@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,7 @@ def conclude(
     Raises:
         RunFailedError: no candidate was scored on all folds; the board that says why is written all the same.
     """
+    record.decisions(*_warnings_notes(results))
     record.stage("ensembles")
     ensembles: Sequence[Ensemble] = ()
     if spec.ensembles:
@@ -81,6 +83,22 @@ def conclude(
     record.stage("report")
     write_report(problem.folder)
     return board
+
+
+def _warnings_notes(results: Sequence[TrialResult]) -> Iterator[str]:
+    """Tell in a sentence how often fits warned, and of what."""
+    counts: dict[str, Counter[str]] = {}
+    for result in results:
+        for fold in result.folds:
+            counts.setdefault(result.candidate.family, Counter()).update(fold.warned)
+    told = [f"{family} ({_counts(warned)})" for family, warned in sorted(counts.items()) if warned]
+    if told:
+        yield f"Fits raised warnings, which journal.jsonl counts by fold: {'; '.join(told)}."
+
+
+def _counts(counted: Counter[str]) -> str:
+    """Name what was counted, the most frequent first."""
+    return ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
 
 
 def _share(spending: Plan, share: float) -> float | None:
