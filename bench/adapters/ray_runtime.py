@@ -206,7 +206,12 @@ class RayThread:
 
     def start(self) -> None:
         """Begin to start Ray; returns at once."""
-        self._folder = make_folder()
+        try:
+            self._folder = make_folder()
+        except OSError as failure:
+            self._failure = failure
+            self._settle()
+            return
         self._thread.start()
         atexit.register(self._end)
 
