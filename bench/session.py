@@ -22,7 +22,17 @@ from bench.search import Past
 from bench.secrets import redacted
 from bench.spec import RunSpec
 from bench.split import Splits
-from bench.store import DONE, RunStore, check_answer, mark_done, read_json, storage_fault, storage_full, sweep
+from bench.store import (
+    DONE,
+    RunStore,
+    check_answer,
+    mark_done,
+    read_json,
+    read_predictions,
+    storage_fault,
+    storage_full,
+    sweep,
+)
 from bench.task import Task
 
 #: What an answer consists of, the predictor's other files by its manifest; and what boards are made anew from.
@@ -98,6 +108,10 @@ class Session:
             check_answer(self.folder)
             if (self.folder / MANIFEST).exists():
                 load_predictor(self.folder)
+            known = {entry.candidate.trial_id for entry in self.past}
+            for ensemble in (path for path in (self.folder / "trials").iterdir() if path.name not in known):
+                for fold in filter(Path.is_dir, ensemble.glob("fold-*")):
+                    read_predictions(fold)
         except StoreError as error:
             return str(error).removesuffix(" Run the same `bench run` again.")
         return ""

@@ -13,6 +13,7 @@ import shutil
 import socket
 import tempfile
 import time
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from io import FileIO
@@ -336,6 +337,16 @@ def write_predictions(folder: Path, *, valid: Array, test: Array) -> None:
 
 
 def read_predictions(folder: Path) -> tuple[Array, Array]:
-    """Read what `write_predictions` wrote: ``(valid, test)``."""
-    with np.load(folder / PREDICTIONS, allow_pickle=False) as arrays:
-        return arrays["valid"], arrays["test"]
+    """Read what `write_predictions` wrote: ``(valid, test)``.
+
+    Raises:
+        StoreError: it is not there any longer, or damaged.
+    """
+    try:
+        with np.load(folder / PREDICTIONS, allow_pickle=False) as arrays:
+            return arrays["valid"], arrays["test"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise StoreError(
+            f"{folder / PREDICTIONS} must be as it was written, but reading it failed: {error}. "
+            "Run the same `bench run` again."
+        ) from error
