@@ -46,6 +46,8 @@ TAIL = {"origin": pl.String, "reason": pl.String, "trial_id": pl.String}
 COST = ("fit_seconds", "predict_seconds", "predict_seconds_per_1000", "peak_memory_mb")
 #: Targets of the development rows, those of the test rows blotted out, so that boards can be made anew.
 TARGETS = "targets.npy"
+#: What a board consists of, and what it is made anew from.
+FILES = ("leaderboard.json", "leaderboard.csv", "splits.npz", TARGETS, "sealed/test_labels.npy")
 #: How a cell begins that a spreadsheet would carry out.
 _FORMULA = r"^[=+\-@\t\r]"
 _LEVEL = 0.95

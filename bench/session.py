@@ -14,6 +14,7 @@ from bench.dataset import Dataset
 from bench.errors import StorageFullError, StoreError
 from bench.identity import digest
 from bench.journal import Journal, read_past, seconds_spent
+from bench.leaderboard import FILES
 from bench.predictor import load_predictor
 from bench.presets import preset_notes
 from bench.resources import Machine
@@ -35,9 +36,7 @@ from bench.store import (
 )
 from bench.task import Task
 
-#: What an answer consists of, the predictor's other files by its manifest; and what boards are made anew from.
 MANIFEST = "predictor/manifest.json"
-ANSWER = ("leaderboard.json", "leaderboard.csv", "splits.npz", "targets.npy", "sealed/test_labels.npy", MANIFEST)
 RESULTS = Path("results")
 
 
@@ -138,7 +137,7 @@ class Session:
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
         sweep(self.folder)
         if not self.stop.is_set():
-            mark_done(self.folder, {"budget": self.spec.budget, "trials": self.spec.trials}, ANSWER)
+            mark_done(self.folder, {"budget": self.spec.budget, "trials": self.spec.trials}, (*FILES, MANIFEST))
 
 
 def run_folder(spec: RunSpec, dataset: Dataset, metric: str, identity: str) -> Path:
