@@ -1,5 +1,8 @@
 """What can be afforded: how many fits at once, how long the search may take, what is kept back for what follows."""
 
+import math
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.resources import Deadline, Machine
@@ -12,15 +15,44 @@ BATCH = 4
 _RESERVE_SHARE = 0.04
 _RESERVE_SECONDS = (6.0, 45.0)
 _RESERVE_PER_MILLION_CELLS = 1.0
+#: What follows the search may take so long once a signal has come in.
+_HURRY_SECONDS = 7.0
 #: Of a budget, for fitting what was chosen on all rows, where that is asked for.
 _REFIT_SHARE = 0.15
+
+
+class Until(Deadline):
+    """A deadline that comes soon once ``stop`` is set, at any time."""
+
+    def __init__(self, seconds: float | None, stop: threading.Event) -> None:
+        """Set the deadline ``seconds`` from now."""
+        super().__init__(seconds)
+        self._stop = stop
+        self._hurried: Deadline | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        if self._hurried is None and self._stop.is_set():
+            self._hurried = Deadline(_HURRY_SECONDS)
+        return min(super().left, math.inf if self._hurried is None else self._hurried.left)
+
+
+#: A moment that does not come.
+NEVER = Deadline(None)
+
+
+def within(until: Deadline, shares: Iterator[float]) -> Iterator[float]:
+    """Shares of a time, as long as there is so much left until a moment when each is asked for."""
+    return (min(share, max(0.0, until.left)) for share in shares)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """How a run is spent. ``trials`` is None in a run that stops by the clock; ``search`` ends the search then.
 
-    ``total`` is the moment at which the command should be over, but for what is fitted again on all rows.
+    ``total`` is the moment at which the command should be over, but for what is fitted again on all rows: soon, in a
+    counted run, too, once it was told to stop.
     """
 
     slots: int
@@ -30,22 +62,23 @@ class Plan:
     window_seconds: float
 
 
-def plan(spec: RunSpec, machine: Machine, *, spent: float, cells: int) -> Plan:
+def plan(spec: RunSpec, machine: Machine, stop: threading.Event, *, spent: float, cells: int) -> Plan:
     """Divide the budget.
 
     Args:
         spec: the request; its ``budget`` is what the whole command may take.
         machine: what the run may use.
+        stop: when set, what is left has to be over soon.
         spent: seconds already gone, in this command since its start and in earlier ones of the same run.
         cells: rows times columns, which scoring and reporting grow with.
     """
     slots = max(1, machine.cpus)
     if spec.budget is None:
-        return Plan(slots=slots, trials=spec.trials, search=Deadline(None), total=Deadline(None), window_seconds=0.0)
+        return Plan(slots=slots, trials=spec.trials, search=Deadline(None), total=Until(None, stop), window_seconds=0.0)
     low, high = _RESERVE_SECONDS
     reserve = min(max(low, _RESERVE_SHARE * spec.budget), high) + _RESERVE_PER_MILLION_CELLS * cells / 1e6
     left = spec.budget - spent - (_REFIT_SHARE * spec.budget if spec.refit else 0.0)
     window = max(0.0, left - min(reserve, 0.5 * spec.budget))
     return Plan(
-        slots=slots, trials=None, search=Deadline(window), total=Deadline(max(0.0, left)), window_seconds=window
+        slots=slots, trials=None, search=Deadline(window), total=Until(max(0.0, left), stop), window_seconds=window
     )

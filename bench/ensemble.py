@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.budget import NEVER, within
 from bench.calibration import adjusted
 from bench.candidate import Candidate
 from bench.combine import Adjusted, Combiner, Mix, combined, mix_of
@@ -109,12 +110,18 @@ class _Judged:
 
 
 def build_ensembles(
-    problem: Problem, results: Sequence[TrialResult], *, seconds: float | None = None, slowdown: float | None = None
+    problem: Problem,
+    results: Sequence[TrialResult],
+    *,
+    seconds: float | None = None,
+    until: Deadline = NEVER,
+    slowdown: float | None = None,
 ) -> tuple[Ensemble, ...]:
     """Combine the best candidates in each of the ways there are; empty when there are fewer than two to combine.
 
-    ``seconds`` is about what all of it may take, ``slowdown`` how many times the best single model's predict time its
-    members may take together; None for no limit.
+    ``seconds`` is about what all of it may take, ``until`` a moment that may come sooner than it seems now.
+    ``slowdown`` says how many times the best single model's predict time its members may take together. None for no
+    limit.
     """
     deadline = Deadline(None if seconds is None else max(_LEAST_SHARE * seconds, seconds - _untimed_seconds(problem)))
     candidates = _candidates(problem, results, by_clock=seconds is not None)
@@ -125,9 +132,9 @@ def build_ensembles(
     stored = _Stored.read(problem, candidates)
     folds = len(problem.splits.folds)
     with limit_threads(1):  # several threads add up in an order that varies, and so would the weights
-        share = shares(_SHIPPED_SHARE * deadline.left, _TIMED_WAYS)
+        share = within(until, shares(_SHIPPED_SHARE * deadline.left, _TIMED_WAYS))
         whole = _ways(stored, np.arange(len(stored.rows)), None, share)
-        share = shares(deadline.left, _TIMED_WAYS * (folds if folds > 1 else _PARTS))
+        share = within(until, shares(deadline.left, _TIMED_WAYS * (folds if folds > 1 else _PARTS)))
         judged = [_judged(stored, fold, share) for fold in range(folds)]
     return tuple(_stored_ensemble(stored, label, way, [j[label] for j in judged]) for label, way in whole.items())
 

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,10 +20,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.processor import processor
+from bench.release import DISTRIBUTION, ROOT, project, version
 from bench.resources import Machine, available_cpus, available_gpus, available_memory
 
-DISTRIBUTION = "automl-bench"
-_ROOT = Path(__file__).parent.parent
 _NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 _GIBIBYTE = 2**30
 _MIN_MEMORY, _MIN_DISK, _MIN_SHARED_MEMORY = 2 * _GIBIBYTE, 1 * _GIBIBYTE, _GIBIBYTE // 4
@@ -35,6 +33,8 @@ _VARIABLES = (
     *("MKL_CBWR", "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "CUBLAS_WORKSPACE_CONFIG"),
     "NVIDIA_TF32_OVERRIDE",
 )
+#: Below so many, a run gets by without Ray at best.
+_FEW_FILES = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,13 +55,6 @@ class Requirement:
     specifier: str
 
 
-def version() -> str:
-    """Version of this package: as installed, else as the checkout states it."""
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(DISTRIBUTION)
-    return str(_project().get("version", "unknown"))
-
-
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Versions of the installed ones among these distributions, by name."""
     found = {}
@@ -76,7 +69,7 @@ def requirements() -> tuple[Requirement, ...]:
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
-        lines = _project().get("dependencies", [])
+        lines = project().get("dependencies", [])
     needed = [line for line in lines if "extra ==" not in line]
     parsed = [(match.group(1), line[match.end() :]) for line in needed if (match := _NAME.match(line))]
     return tuple(
@@ -112,12 +105,12 @@ def environment(machine: Machine, libraries: Iterable[str] = ()) -> dict[str, An
     }
 
 
-def git_commit(root: Path = _ROOT) -> str | None:
+def git_commit(root: Path = ROOT) -> str | None:
     """Commit of the checkout that the code runs from, with ``-dirty`` where files differ; None outside of one."""
     return _git(root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*").decode().strip() or None
 
 
-def git_changes(root: Path = _ROOT) -> str | None:
+def git_changes(root: Path = ROOT) -> str | None:
     """Hash of how the checkout's files differ from its commit; None where they do not, or outside of one."""
     changes = _git(root, "diff", "HEAD")
     return hashlib.sha256(changes).hexdigest()[:16] if changes else None
@@ -146,6 +139,17 @@ def blas() -> str | None:
     return None
 
 
+def allow_files() -> str:
+    """Let this process open as many files as a run may need, as far as it is allowed to; a sentence where it is not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MIN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MIN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most >= _FEW_FILES:
+        return ""
+    return f"Only {most} files may be open at once, which may be too few; `ulimit -n {_MIN_FILES}` allows more."
+
+
 def doctor(output: Path, *, start_ray: Callable[[], None] | None = None) -> tuple[Check, ...]:
     """Check what a run needs: Python, libraries, hardware, folders, limits; and that Ray starts, when told how.
 
@@ -163,16 +167,6 @@ def doctor(output: Path, *, start_ray: Callable[[], None] | None = None) -> tupl
     if start_ray is not None:
         checks.append(_check_ray(start_ray))
     return tuple(checks)
-
-
-def _project() -> dict[str, Any]:
-    """The project table of the checkout's ``pyproject.toml``; empty when there is none."""
-    try:
-        content = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    except OSError:
-        return {}
-    project: dict[str, Any] = content.get("project", {})
-    return project
 
 
 def _gpu_models() -> list[str]:
@@ -198,7 +192,7 @@ def _check_python() -> Check:
     try:
         wanted = str(metadata.metadata(DISTRIBUTION)["Requires-Python"])
     except (metadata.PackageNotFoundError, KeyError):
-        wanted = str(_project().get("requires-python", ""))
+        wanted = str(project().get("requires-python", ""))
     found = platform.python_version()
     if _fits(found, wanted):
         return Check(name="python", status="ok", detail=f"{found} at {sys.executable}")

@@ -7,6 +7,7 @@
     ├── DataError               exit code 2   the data cannot be used as it is
     │   └── AuditBlockedError   exit code 2   the audit found what would make every score a lie
     ├── StoreError              exit code 2   the output folder cannot be used
+    │   └── StorageFullError    exit code 1   what the output folder lies on cannot be written to any longer
     ├── ClusterError            exit code 1   the Ray cluster cannot be joined, or its machines do not fit
     ├── RunFailedError          exit code 1   the run was sound, yet nothing usable came out
     └── TrackingError           exit code 1   what keeps record of runs cannot be reached, or refuses
@@ -50,6 +51,12 @@ class StoreError(BenchError):
 
 class ClusterError(BenchError):
     """The Ray cluster cannot be joined, or its machines do not fit."""
+
+
+class StorageFullError(StoreError):
+    """What the output folder lies on cannot be written to any longer."""
+
+    exit_code = 1
 
 
 class RunFailedError(BenchError):

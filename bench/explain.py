@@ -221,23 +221,23 @@ def permutation_importance(
     greater_is_better: bool,
     repeats: int,
     seed: int,
-    seconds: float,
+    left: Callable[[], float],
 ) -> list[dict[str, Any]]:
     """Measure how much worse the score gets when one raw column is shuffled (Breiman, 2001).
 
     Gives, in the frame's order, ``{"column", "mean", "std", "repeats"}`` a column: a positive mean says the column
     matters, in the metric's own unit. Every column is shuffled once before any is a second time; no call is begun that
-    would outlast ``seconds`` if it took as long as the one before, so late columns may have 0 repeats and mean None.
-    A shuffle depends on ``seed``, the column's name and the repeat alone. Scores of NaN are left out.
+    would outlast the seconds ``left`` if it took as long as the one before, so late columns may have 0 repeats and mean
+    None. A shuffle depends on ``seed``, the column's name and the repeat alone. Scores of NaN are left out.
     """
-    start = time.monotonic()
+    begun = time.monotonic()
     baseline = score(frame)
-    took = time.monotonic() - start
+    took = time.monotonic() - begun
     drops: dict[str, list[float]] = {name: [] for name in frame.columns}
     for repeat, name in ((repeat, name) for repeat in range(repeats) for name in frame.columns):
-        begun = time.monotonic()
-        if begun + took > start + seconds:
+        if took > left():
             break
+        begun = time.monotonic()
         order = np.random.default_rng(seed_for(seed, "permutation", name, repeat)).permutation(frame.height)
         shuffled = score(frame.with_columns(frame.get_column(name).gather(order)))
         drop = baseline - shuffled if greater_is_better else shuffled - baseline

@@ -8,6 +8,7 @@ trial, map them read-only, so that they outlive the worker that made them.
 import contextlib
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def fold_data(
     problem: Problem, recipe: str, fold: int, features: Features = _PLAIN, rows: int | None = None
 ) -> FoldData:
     """Return one encoded fold, making it if no worker has yet; ``rows`` of its training rows at most."""
-    folder = problem.folder / "cache" / recipe_key(recipe, features, rows) / f"fold-{fold}"
+    folder = _cached(problem, recipe, fold, features, rows)
     if not folder.is_dir():
         with _alone(folder):
             if not folder.is_dir():
@@ -72,6 +73,16 @@ def fold_data(
     layout = json.loads((folder / "layout.json").read_text())
     parts = {part: _read(folder / f"{part}.npy", layout) for part in PARTS}
     return FoldData(**parts)
+
+
+def forget(problem: Problem, recipe: str, fold: int, features: Features = _PLAIN, rows: int | None = None) -> None:
+    """Have one fold encoded anew, and its recipe with it, when it is asked for next."""
+    shutil.rmtree(_cached(problem, recipe, fold, features, rows), ignore_errors=True)
+
+
+def _cached(problem: Problem, recipe: str, fold: int, features: Features, rows: int | None) -> Path:
+    """Where an encoded fold lies."""
+    return problem.folder / "cache" / recipe_key(recipe, features, rows) / f"fold-{fold}"
 
 
 @contextlib.contextmanager
@@ -91,7 +102,7 @@ def _encode(problem: Problem, recipe_name: str, fold: int, features: Features, m
     encoded = recipe.fit_transform(task.features[train], task.y[train])
     with building(recipe_folder(problem.folder, recipe_name, fold, features, most)) as temporary:
         recipe.save(temporary)
-    with building(folder) as temporary:  # last, since nobody looks for the recipe once this is there
+    with building(folder, sums=False) as temporary:  # last, since nobody looks for the recipe once this is there
         _write(temporary / "train.npy", encoded.values)
         _write(temporary / "valid.npy", recipe.transform(task.features[problem.splits.folds[fold].valid]).values)
         _write(temporary / "test.npy", recipe.transform(task.features[problem.splits.test]).values)

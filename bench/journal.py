@@ -1,7 +1,8 @@
 """The journal of a run: what was proposed and what came of it, so that the same command goes on where it was left.
 
 Lines: ``session`` (a command began, in what environment, or ended), ``stage`` (of the command, once it is over),
-``candidate``, ``fold``, ``trial``; each with ``at``, seconds since the epoch.
+``candidate``, ``fold``, ``trial``; each with ``at``, seconds since the epoch, and ``spent``, seconds that all commands
+on the folder took so far by clocks that nobody sets.
 """
 
 import time
@@ -13,7 +14,7 @@ import numpy as np
 
 from bench.candidate import Candidate
 from bench.search import Past
-from bench.store import PREDICTIONS, RunStore, fold_folder
+from bench.store import PREDICTIONS, RunStore, fold_folder, intact, storage_fault, storage_full
 from bench.trace import Span, this_process
 from bench.trial import FoldResult, Status, TrialResult
 
@@ -24,22 +25,27 @@ class Journal:
     """Writes down what happens in a search; an observer of it."""
 
     def __init__(
-        self, store: RunStore, *, started_at: float, workers: int = 1, environment: Mapping[str, Any] | None = None
+        self, store: RunStore, *, taken: float = 0.0, workers: int = 1, environment: Mapping[str, Any] | None = None
     ) -> None:
-        """Begin a session that started at ``started_at`` (seconds since the epoch), with so many fits at once.
+        """Begin a session that started ``taken`` seconds ago, with so many fits at once.
 
         The folds that follow were fitted in its ``environment``: what environment.json says of the last session alone.
         """
         events = list(store.events())
         self._store = store
-        self._origin = started_at - seconds_spent(events)
+        self._origin = time.monotonic() - taken - seconds_spent(events)
         self._known = {e["trial_id"] for e in events if e["event"] == "candidate"}
         self._closed = {(e["trial_id"], e["status"]) for e in events if e["event"] == "trial"}
         told = {"worker": this_process(), "workers": workers, "environment": environment or {}}
-        self._write("session", phase="begin", at=started_at, **told)
+        self._write("session", phase="begin", at=time.time() - taken, **told)
 
     def _write(self, event: str, **content: Any) -> None:
-        self._store.append({"event": event, "at": time.time(), **content})
+        self._store.append({"event": event, "at": time.time(), "spent": self._spent, **content})
+
+    @property
+    def _spent(self) -> float:
+        """Seconds that all sessions took so far."""
+        return time.monotonic() - self._origin
 
     def stage(self, span: Span) -> None:
         """Write down a stage of the command."""
@@ -52,11 +58,17 @@ class Journal:
             self._write("candidate", **candidate.to_dict())
 
     def folded(self, result: FoldResult) -> None:
-        """Write down a fold."""
+        """Write down a fold.
+
+        Raises:
+            StorageFullError: it could not be stored, which is no fault of the candidate's.
+        """
+        if result.status != "ok" and storage_fault(result.reason):
+            raise storage_full(self._store.folder, result.reason)
         self._write("fold", **result.to_dict())
 
     def closed(self, result: TrialResult) -> None:
-        """Write down how a candidate ended, once; ``seconds`` is when, by the wall clock of all sessions."""
+        """Write down how a candidate ended, once; ``seconds`` is when, as ``spent`` counts."""
         key = (result.candidate.trial_id, result.status)
         if key in self._closed:
             return
@@ -68,7 +80,7 @@ class Journal:
             status=result.status,
             reason=result.reason,
             score=score,
-            seconds=time.time() - self._origin,
+            seconds=self._spent,
         )
 
     def benched(self, family: str, reason: str) -> None:
@@ -81,13 +93,8 @@ class Journal:
 
 
 def seconds_spent(events: Iterable[Mapping[str, Any]]) -> float:
-    """Wall clock of all earlier sessions; one that was killed counts until its last line."""
-    total, begun, last = 0.0, 0.0, 0.0
-    for event in events:
-        if event["event"] == "session" and event["phase"] == "begin":
-            total, begun = total + (last - begun), event["at"]
-        last = max(event["at"], begun)
-    return total + (last - begun)
+    """Seconds that all earlier sessions took; one that was killed counts until its last line."""
+    return max((event["spent"] for event in events), default=0.0)
 
 
 def read_results(events: Iterable[Mapping[str, Any]], asked: int) -> tuple[TrialResult, ...]:
@@ -124,15 +131,15 @@ def read_past(folder: Path, events: Iterable[Mapping[str, Any]]) -> tuple[Past, 
     candidates: dict[str, Candidate] = {}
     folds: dict[str, dict[int, FoldResult]] = {}
     ends: dict[str, tuple[Status, str]] = {}
-    lost: set[str] = set()
+    lost: dict[str, set[int]] = {}
     for event in events:
         if event["event"] == "candidate":
             candidates[event["trial_id"]] = Candidate.from_dict(event)
         elif event["event"] == "fold" and event["status"] == "ok":
-            if (fold_folder(folder, event["trial_id"], event["fold"]) / PREDICTIONS).exists():
+            if intact(fold_folder(folder, event["trial_id"], event["fold"]), PREDICTIONS):
                 folds.setdefault(event["trial_id"], {})[event["fold"]] = FoldResult.from_dict(event)
             else:
-                lost.add(event["trial_id"])
+                lost.setdefault(event["trial_id"], set()).add(event["fold"])
         elif event["event"] == "trial":
             ends[event["trial_id"]] = event["status"], event["reason"]
     past = []
@@ -145,6 +152,7 @@ def read_past(folder: Path, events: Iterable[Mapping[str, Any]]) -> tuple[Past, 
                 folds=tuple(done[fold] for fold in sorted(done)),
                 status=None if status in _AGAIN or trial_id in lost else status,
                 reason=reason,
+                lost=len(lost.get(trial_id, ())),
             )
         )
     return tuple(past)

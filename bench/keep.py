@@ -8,10 +8,13 @@ from collections.abc import Sequence
 
 from bench.environment import environment
 from bench.errors import RunFailedError
+from bench.family import get_family
+from bench.fold_data import forget, recipe_folder
 from bench.metric import Metric
 from bench.problem import Problem
+from bench.recipes import Features
 from bench.resources import Allotment, machine
-from bench.store import PREDICTIONS, fold_folder, replacing, write_json
+from bench.store import PREDICTIONS, SUMS, fold_folder, intact, replacing, write_json, write_sums
 from bench.trial import CLASSES, TrialResult, lent_rounds, run_fold
 
 KEPT_A_FAMILY = 4
@@ -49,30 +52,45 @@ def _evict_fold(problem: Problem, result: TrialResult, fold: int) -> None:
     for path in sorted(folder.iterdir(), key=lambda path: path.name != CLASSES):
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name != PREDICTIONS:
+        elif path.name not in (PREDICTIONS, SUMS):
             path.unlink()
 
 
 def ensure_models(problem: Problem, results: Sequence[TrialResult]) -> tuple[str, ...]:
-    """Fit again what was evicted of these candidates; returns their names.
+    """Fit again what was evicted of these candidates, or damaged; returns their names.
 
     Raises:
         RunFailedError: a fit that once went well fails now.
     """
     by_id = {result.candidate.trial_id: result for result in results}  # a model may be asked for more than once
-    lacking = [result for result in by_id.values() if not has_models(problem, result)]
-    for result in lacking:
-        for fold in range(result.asked):
+    lacking = [(result, folds) for result in by_id.values() if (folds := _not_intact(problem, result))]
+    for result, folds in lacking:
+        for fold in folds:
             _fit_again(problem, result, fold)
         where = fold_folder(problem.folder, result.candidate.trial_id, 0).with_name(FITTED_AGAIN)
         write_json(where, environment(machine()))
-    return tuple(result.candidate.name for result in lacking)
+    return tuple(result.candidate.name for result, _ in lacking)
+
+
+def _not_intact(problem: Problem, result: TrialResult) -> list[int]:
+    """Folds of a candidate whose model or recipe is not as it was written; such a recipe will be made anew."""
+    candidate, lacking = result.candidate, []
+    features, recipe = Features.of(candidate.params), get_family(candidate.family).recipe
+    for fold in range(result.asked):
+        fitted = recipe_folder(problem.folder, recipe, fold, features, candidate.rows)
+        if not intact(fitted):
+            forget(problem, recipe, fold, features, candidate.rows)
+        elif intact(fold_folder(problem.folder, candidate.trial_id, fold)):
+            continue
+        lacking.append(fold)
+    return lacking
 
 
 def _fit_again(problem: Problem, result: TrialResult, fold: int) -> None:
     """Fit a fold again; the predictions that were scored stay as they are, where other kernels may round otherwise."""
-    stored = fold_folder(problem.folder, result.candidate.trial_id, fold) / PREDICTIONS
-    scored = stored.read_bytes() if stored.exists() else None
+    folder = fold_folder(problem.folder, result.candidate.trial_id, fold)
+    stored = folder / PREDICTIONS
+    scored = stored.read_bytes() if intact(folder, PREDICTIONS) else None
     again = run_fold(
         problem, result.candidate, fold, allotment=Allotment(), seconds=None, lent=lent_rounds(result.folds)
     )
@@ -81,6 +99,7 @@ def _fit_again(problem: Problem, result: TrialResult, fold: int) -> None:
     if scored is not None:
         with replacing(stored) as temporary:
             temporary.write_bytes(scored)
+        write_sums(folder)
 
 
 def has_models(problem: Problem, result: TrialResult) -> bool:

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from bench.budget import NEVER, within
 from bench.metric import Array, Metric, TaskKind, fit_for, get_metric, metrics_for
 from bench.problem import Problem
-from bench.resources import shares
+from bench.resources import Deadline, shares
 from bench.sealed import look
 from bench.spec import read_config
 from bench.split import load_splits
 from bench.stats import Resamples, bootstrap_interval
-from bench.store import fold_folder, read_json, read_predictions, replacing, write_json, write_text
+from bench.store import check_answer, fold_folder, read_json, read_predictions, replacing, write_json, write_text
 from bench.trial import TrialResult
 
 SCHEMA = 1
@@ -45,6 +46,8 @@ TAIL = {"origin": pl.String, "reason": pl.String, "trial_id": pl.String}
 COST = ("fit_seconds", "predict_seconds", "predict_seconds_per_1000", "peak_memory_mb")
 #: Targets of the development rows, those of the test rows blotted out, so that boards can be made anew.
 TARGETS = "targets.npy"
+#: What a board consists of, and what it is made anew from.
+FILES = ("leaderboard.json", "leaderboard.csv", "splits.npz", TARGETS, "sealed/test_labels.npy")
 #: How a cell begins that a spreadsheet would carry out.
 _FORMULA = r"^[=+\-@\t\r]"
 _LEVEL = 0.95
@@ -135,12 +138,17 @@ def load_leaderboard(folder: Path) -> Leaderboard:
 
 
 def build_leaderboard(
-    problem: Problem, results: Sequence[TrialResult], *, test: str, seconds: float | None = None
+    problem: Problem,
+    results: Sequence[TrialResult],
+    *,
+    test: str,
+    seconds: float | None = None,
+    until: Deadline = NEVER,
 ) -> Leaderboard:
     """Score candidates and ensembles; reads the sealed test labels, once, if there are any.
 
     ``seconds`` is about what all intervals together may take, None for no limit: they come from fewer resamples
-    then, and rows far down may have to do without.
+    then, and rows far down may have to do without. ``until`` is a moment that may come sooner than it seems now.
     """
     task, metrics = problem.task, metrics_for(problem.task.kind)
     sizes = [len(fold.valid) for fold in problem.splits.folds]
@@ -150,7 +158,8 @@ def build_leaderboard(
         whole = [(row, result) for row, result in zip(rows, results, strict=True) if result.status == "ok"]
         whole.sort(key=lambda pair: task.metric.error(pair[1].mean))
         resamples = _resamples(labels, task.kind, problem.seed)
-        for (row, result), share in zip(whole, shares(seconds, len(whole), most=_FIRST), strict=True):
+        share_of = within(until, shares(seconds, len(whole), most=_FIRST))
+        for (row, result), share in zip(whole, share_of, strict=True):
             prediction = test_prediction(problem, result)
             row |= {f"test_{m.name}": _number(m.score(labels, prediction, task.classes)) for m in metrics}
             row |= _tested(task.metric, labels, prediction, task.classes, resamples, share)
@@ -184,7 +193,9 @@ def rescore(folder: Path, name: str) -> Leaderboard:
 
     Raises:
         RequestError: no such metric, or it does not fit the task or its target.
+        StoreError: files of the run were altered.
     """
+    check_answer(folder)
     board, metric = load_leaderboard(folder), get_metric(name)
     fit_for(metric, board.kind, folder.name)
     scores = _stored_scores(folder, board, metric)

@@ -29,7 +29,7 @@ def unpack(parcel: Parcel, folder: Path) -> None:
             with replacing(place) as temporary:
                 temporary.write_bytes(content)
     for place, files in folds.items():
-        with building(place) as temporary:
+        with building(place, sums=False) as temporary:  # they are among the files
             for inside, content in files.items():
                 (temporary / inside).parent.mkdir(parents=True, exist_ok=True)
                 (temporary / inside).write_bytes(content)

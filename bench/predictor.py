@@ -10,8 +10,9 @@
       example.json               a few rows to try it on
 """
 
+import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -22,6 +23,7 @@ import polars as pl
 from bench.combine import Mix, WeightedMean
 from bench.dataset import Schema, to_frame
 from bench.ensemble import Ensemble
+from bench.environment import versions
 from bench.errors import RequestError, StoreError, choices, nearest
 from bench.family import Estimator, get_family
 from bench.fold_data import recipe_folder, recipe_key
@@ -30,8 +32,9 @@ from bench.log_target import load
 from bench.metric import Array, TaskKind
 from bench.problem import Problem
 from bench.recipes import Encoded, Features, Recipe, load_recipe
+from bench.release import version
 from bench.resources import limit_threads
-from bench.store import PREDICTIONS, building, fold_folder, read_json, write_json
+from bench.store import PREDICTIONS, SUMS, building, fold_folder, read_json, write_json
 from bench.trial import TrialResult, read_classes, spread
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
     Table: TypeAlias = str | Path | Frame
 
+_LOGGER = logging.getLogger("bench.predictor")
 FORMAT = 1
 #: What models learned from: each of a bag from its fold's training rows, or one alone from all rows of the run.
 FittedOn: TypeAlias = Literal["folds", "all rows"]
@@ -77,6 +81,7 @@ class Predictor:
         self._trials: dict[str, dict[str, Any]] = content["trials"]
         self._models = {name: Mix.from_dict(entry) for name, entry in content["models"].items()}
         self.notes: tuple[str, ...] = ()
+        _compare_versions(folder, content.get("versions", {}))
 
     @property
     def folder(self) -> Path:
@@ -216,6 +221,27 @@ def _verify(folder: Path) -> None:
             raise StoreError(f"{path} is missing or was altered since it was written. Run the same `bench run` again.")
 
 
+def _compare_versions(folder: Path, learned: Mapping[str, str]) -> None:
+    """Warn where a library is here in another version than the one that the models were fitted with."""
+    here = _versions(learned)
+    differing = [
+        f"{name} {told} (here {here.get(name, 'not installed')})"
+        for name, told in learned.items()
+        if here.get(name) != told
+    ]
+    if differing:
+        _LOGGER.warning(
+            "%s was fitted with %s: it may predict otherwise. Install those versions, or fit it again.",
+            folder,
+            ", ".join(differing),
+        )
+
+
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    """Versions of bench and of libraries, where they are installed."""
+    return versions(names) | {"bench": version()}
+
+
 def write_predictor(
     problem: Problem,
     target: Path,
@@ -243,7 +269,7 @@ def write_predictor(
     for ensemble in ensembles:
         models[ensemble.result.candidate.name] = ensemble.mix.to_dict()
     shutil.rmtree(target, ignore_errors=True)
-    with building(target) as temporary:
+    with building(target, sums=False) as temporary:
         for trial in trials.values():
             _copy_trial(problem, trial, temporary)
         write_json(
@@ -263,14 +289,14 @@ def _copy_trial(problem: Problem, trial: TrialResult, target: Path) -> None:
     name, features = get_family(candidate.family).recipe, Features.of(candidate.params)
     for fold in range(trial.asked):
         source = fold_folder(problem.folder, candidate.trial_id, fold)
-        _link(source, fold_folder(target, candidate.trial_id, fold), leave_out=PREDICTIONS)
+        _link(source, fold_folder(target, candidate.trial_id, fold))
         recipe = recipe_folder(target, name, fold, features, candidate.rows)
         if not recipe.exists():
             _link(recipe_folder(problem.folder, name, fold, features, candidate.rows), recipe)
 
 
-def _link(source: Path, target: Path, leave_out: str = "") -> None:
-    """Copy a folder by hard links where the file system has them."""
+def _link(source: Path, target: Path) -> None:
+    """Copy a folder by hard links where the file system has them, without predictions and checksums."""
 
     def link(from_: str, to: str) -> None:
         try:
@@ -278,7 +304,7 @@ def _link(source: Path, target: Path, leave_out: str = "") -> None:
         except OSError:
             shutil.copy2(from_, to)
 
-    shutil.copytree(source, target, copy_function=link, ignore=shutil.ignore_patterns(leave_out))
+    shutil.copytree(source, target, copy_function=link, ignore=shutil.ignore_patterns(PREDICTIONS, SUMS))
 
 
 def _description(
@@ -290,6 +316,9 @@ def _description(
         "task": problem.task.kind,
         "target": problem.task.target,
         "metric": problem.task.metric.name,
+        "versions": _versions(
+            {"numpy", "polars", *(name for r in trials.values() for name in get_family(r.candidate.family).libraries)}
+        ),
         "classes": list(problem.task.classes),
         "schema": problem.task.schema.to_dict(),
         "default": default,

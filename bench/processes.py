@@ -1,9 +1,14 @@
-"""What the kernel tells of this process and of those that it started."""
+"""What the kernel tells of this process and of those that it started, and how to end all of them at once."""
 
 import contextlib
 import os
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+
+#: Folders that go with this process, even where it is ended at once.
+_temporary: set[str] = set()
 
 
 def process_seconds() -> float:
@@ -37,3 +42,19 @@ def resident_memory(process: int) -> int:
     with contextlib.suppress(OSError, ValueError):
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
+
+
+def goes_along(folder: str) -> str:
+    """Note a temporary folder that `end_at_once` has to remove; gives it back."""
+    _temporary.add(folder)
+    return folder
+
+
+def end_at_once(code: int) -> None:
+    """End this process, and with it all that it started and its temporary folders."""
+    for process in descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    for folder in _temporary:
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(code)

@@ -1,7 +1,7 @@
 """The plain files that describe a run: request, data, environment, audit, splits, decisions, analysis."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,9 @@ class Record:
             self._progress.finding(noise)
         write_json(self._folder / "audit.json", found.adding(noise).to_dict())
 
-    def analysis(self, best: TrialResult, ensembles: Sequence[Ensemble], predictor: Predictor, seconds: float) -> None:
+    def analysis(
+        self, best: TrialResult, ensembles: Sequence[Ensemble], predictor: Predictor, left: Callable[[], float]
+    ) -> None:
         """Write analysis.json: curves and tables of the best row, what its features are worth, what ensembles hold."""
         problem, task = self._problem, self._problem.task
         rows, prediction = oof_prediction(problem, best)
@@ -120,7 +122,7 @@ class Record:
                 for e in ensembles
             },
             "importance_metric": task.metric.name,
-            "importance": _importance(problem, predictor, seconds),
+            "importance": _importance(problem, predictor, left),
         }
         if len(problem.splits.test):
             content["test"] = analyse(*tested(problem, best, "report"), kind=task.kind, classes=task.classes)
@@ -133,7 +135,7 @@ def _rows(dataset: Dataset, task: Task) -> Rows:
     return Rows(numbers=task.own_rows, ids=None if name is None else dataset.at(name, task.own_rows))
 
 
-def _importance(problem: Problem, predictor: Predictor, seconds: float) -> list[dict[str, Any]]:
+def _importance(problem: Problem, predictor: Predictor, left: Callable[[], float]) -> list[dict[str, Any]]:
     """Permutation importance of the shipped model's first fold, on rows that fold has not learned from."""
     task, fold = problem.task, problem.splits.folds[0]
     rows: Array = fold.valid
@@ -150,5 +152,5 @@ def _importance(problem: Problem, predictor: Predictor, seconds: float) -> list[
         greater_is_better=task.metric.greater_is_better,
         repeats=_IMPORTANCE_REPEATS,
         seed=seed_for(problem.seed, "importance"),
-        seconds=seconds,
+        left=left,
     )

@@ -17,7 +17,7 @@ from bench.resources import Machine
 from bench.space import Params, Space
 from bench.spec import RunSpec
 from bench.split import Splits
-from bench.study import FamilyStudy, open_storage, study_seed
+from bench.study import FamilyStudy, Outcomes, study_seed
 from bench.task import Task
 
 #: A larger table gets no features but those of its recipes.
@@ -95,7 +95,7 @@ def families_for(task: Task, splits: Splits, asked: Sequence[str]) -> tuple[tupl
 
 def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, machine: Machine) -> Proposals:
     """Bring families, spaces and studies together."""
-    storage = open_storage(problem.folder / "optuna.journal")
+    outcomes = Outcomes(problem.folder / "optuna.journal")
     conditions = _conditions(problem)
     maximize = problem.task.metric.greater_is_better
 
@@ -107,7 +107,7 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
             maximize=maximize,
             sampler=spec.sampler,
             seed=study_seed(spec.seed, family.name),
-            storage=storage,
+            outcomes=outcomes,
         )
         outputs = len(problem.task.classes) if family.cost_grows and problem.task.kind == "multiclass" else 1
         return Member(

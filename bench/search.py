@@ -55,13 +55,15 @@ class Work:
 class Past:
     """A candidate of an earlier session of the same run: its folds that went well, and how it ended (None: it did not).
 
-    One that ran out of time counts as not ended, since there may be more time now.
+    One that ran out of time counts as not ended, since there may be more time now. ``lost`` counts folds that went
+    well, but are not whole on disk any longer.
     """
 
     candidate: Candidate
     folds: tuple[FoldResult, ...]
     status: Status | None
     reason: str = ""
+    lost: int = 0
 
 
 class Observer(Protocol):

@@ -6,14 +6,18 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bench.audit.inspection import describe
 from bench.dataset import Dataset
+from bench.errors import StorageFullError, StoreError
 from bench.identity import digest
 from bench.journal import Journal, read_past, seconds_spent
+from bench.leaderboard import FILES
 from bench.mirror import Mirror, is_remote
+from bench.predictor import load_predictor
 from bench.presets import preset_notes
 from bench.resources import Machine
 from bench.sealed import seal
@@ -21,10 +25,20 @@ from bench.search import Past
 from bench.secrets import redacted
 from bench.spec import RunSpec
 from bench.split import Splits
-from bench.store import RunStore, read_json, sweep, write_json
+from bench.store import (
+    DONE,
+    RunStore,
+    check_answer,
+    mark_done,
+    read_json,
+    read_predictions,
+    storage_fault,
+    storage_full,
+    sweep,
+)
 from bench.task import Task
 
-DONE = "DONE"
+MANIFEST = "predictor/manifest.json"
 RESULTS = Path("results")
 
 
@@ -67,7 +81,37 @@ class Session:
     @property
     def answered(self) -> bool:
         """Whether the folder already holds the answer to this very request, or to a longer one."""
-        return answers(self.folder, self.spec)
+        return not self.notes and answers(self.folder, self.spec)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What was found damaged, and what is done about it."""
+        lines, folds = self.store.damaged, sum(entry.lost for entry in self.past)
+        notes = []
+        if lines:
+            journal = self.folder / "journal.jsonl"
+            notes.append(f"Of {journal}, {lines} lines were damaged; what they told of is done again.")
+        if folds:
+            trials = self.folder / "trials"
+            notes.append(f"Predictions of {folds} folds below {trials} are damaged or gone; they are fitted again.")
+        if (self.folder / DONE).exists() and (damaged := self._damaged):
+            notes.append(f"{damaged} The answer is made again from what is whole.")
+        return tuple(notes)
+
+    @cached_property
+    def _damaged(self) -> str:
+        """Say what of an answer is not as it was written; empty when all is."""
+        try:
+            check_answer(self.folder)
+            if (self.folder / MANIFEST).exists():
+                load_predictor(self.folder)
+            known = {entry.candidate.trial_id for entry in self.past}
+            for ensemble in (path for path in (self.folder / "trials").iterdir() if path.name not in known):
+                for fold in filter(Path.is_dir, ensemble.glob("fold-*")):
+                    read_predictions(fold)
+        except StoreError as error:
+            return str(error).removesuffix(" Run the same `bench run` again.")
+        return ""
 
     def parameters(self, dataset: Dataset, task: Task) -> dict[str, Any]:
         """What a tracker records as the run's parameters."""
@@ -83,7 +127,7 @@ class Session:
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
         sweep(self.folder)
         if not self.stop.is_set():
-            write_json(self.folder / DONE, {"budget": self.spec.budget, "trials": self.spec.trials})
+            mark_done(self.folder, {"budget": self.spec.budget, "trials": self.spec.trials}, (*FILES, MANIFEST))
 
 
 def _mirror(spec: RunSpec) -> Mirror | None:
@@ -105,8 +149,8 @@ def answers(folder: Path, spec: RunSpec) -> bool:
         return False
     done: dict[str, Any] = read_json(folder / DONE)
     if spec.trials is not None:
-        return bool(done["trials"] == spec.trials)
-    return done["budget"] is not None and done["budget"] >= (spec.budget or 0.0)
+        return bool(done.get("trials") == spec.trials)
+    return (done.get("budget") or -1.0) >= (spec.budget or 0.0)
 
 
 def slug(name: str) -> str:
@@ -129,6 +173,7 @@ def open_session(
 
     Raises:
         StoreError: the folder cannot be written to, belongs to another run or is in use.
+        StorageFullError: it has become impossible to write to it while the block ran.
     """
     asked = spec.identity() | {"dataset": None, "test": None, "metric": task.metric.name, "target": task.target}
     if task.given is not None:  # what splits hold counts, not where they lie
@@ -142,7 +187,7 @@ def open_session(
         store = RunStore(folder, identity)
         held.callback(store.close)
         events = list(store.events())
-        yield Session(
+        session = Session(
             spec=spec,
             store=store,
             mirror=mirror,
@@ -151,6 +196,12 @@ def open_session(
             stop=stop,
             clock=clock,
         )
+        try:
+            yield session
+        except Exception as error:
+            if isinstance(error, StorageFullError) or not storage_fault(str(error)):
+                raise
+            raise storage_full(folder, str(error)) from error
 
 
 def seal_test(session: Session, task: Task, splits: Splits) -> Task:

@@ -75,6 +75,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             if spec.refit:
                 progress.note(f"--refit changes nothing of it: `bench refit {session.folder}` fits on all rows.")
             return Run(folder=session.folder)
+        notes = session.notes
         session.begin()
         tested, task = kind_of_test(task, splits), seal_test(session, task, splits)
         problem = make_problem(
@@ -88,6 +89,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         record = Record(problem, spec, progress, tools.stages)
         record.request(tools.machine, tools.command, families)
         record.data(dataset, test)
+        record.decisions(*notes)
         record.decisions(*machine_notes(hands, spec, task.metric.name), *dataset.notes)
         record.decisions(dataset.kinds, task.kind_why, *task.notes)
         record.decisions(*splits.notes, *screening_notes(task.schema), *left_out)
@@ -98,13 +100,13 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         with tracked(tools.tracker, session.folder, dataset.name, session.parameters(dataset, task)):
             journal = Journal(
                 session.store,
-                started_at=tools.clock.started_at,
+                taken=tools.clock.seconds,
                 workers=hands.cpus,
                 environment=record.environment,
             )
             tools.stages.tell(journal.stage)
             cells = task.n_rows * task.features.width
-            spending = plan(spec, hands, spent=session.spent + tools.clock.seconds, cells=cells)
+            spending = plan(spec, hands, tools.stop, spent=session.spent + tools.clock.seconds, cells=cells)
             progress.searching(spending, task.metric)
             search = Search(
                 make_proposals(problem, families, spec, hands),

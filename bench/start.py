@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 from bench.engine import Engine, LocalEngine
+from bench.environment import allow_files
 from bench.progress import Progress
 from bench.resources import Machine, machine
 from bench.result import Run
@@ -64,6 +65,8 @@ def execute(
     clock = clock or Clock()
     stages = Recorder()
     stages.begin("start-up", "start-up", at=clock.started_at)
+    if few := allow_files():
+        progress.note(few)
     here = machine() if spec.address else machine(spec.cpus, spec.gpus, spec.memory)
     tools = Tools(
         machine=here,

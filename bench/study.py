@@ -4,20 +4,24 @@ Suggestions come from a study in memory. Every outcome is also written to a jour
 `optuna-dashboard` opens; it is written anew when a run is resumed and never read back.
 """
 
+import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from bench.identity import seed_for
 from bench.space import Parameter, Params, Space
 from bench.spec import Sampler
+from bench.store import storage_fault
 
 #: Settings of the tree-structured Parzen estimator, spelled out because their defaults change between versions.
 TPE_SETTINGS: dict[str, Any] = {
@@ -30,6 +34,9 @@ GRID_POINTS = 3
 #: A sampler looks at all that it is given, so that of a long history no more than so much is kept: the best, as many
 #: as it takes for good ones, and an even sample of the rest.
 _LONGEST, _KEPT, _BEST = 500, 250, 25
+_LOGGER = logging.getLogger("bench.study")
+#: A lock on the journal file that is held so long was left by a process that is gone.
+_LOCK_SECONDS = 3
 _STATES = {"ok": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 
@@ -64,10 +71,62 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     return FloatDistribution(float(parameter.low), float(parameter.high), log=parameter.log)
 
 
-def open_storage(path: Path) -> optuna.storages.BaseStorage:
-    """Start a new journal file for the outcomes."""
-    path.unlink(missing_ok=True)
-    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+class Outcomes:
+    """A new journal file for the outcomes of all families.
+
+    Nothing is read from it, so that no search depends on it: where it is damaged, it is written anew from what was
+    told; where that does not work either, the search goes on without it, and that is said.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Begin; who made the file or its lock before is gone."""
+        self._path = path
+        self._told: dict[str, tuple[StudyDirection, list[FrozenTrial]]] = {}
+        self._studies: dict[str, optuna.Study] | None = {}
+        self._storage = self._new_storage()
+
+    def _new_storage(self) -> optuna.storages.BaseStorage:
+        """Start the file anew."""
+        for path in (self._path, self._path.with_name(f"{self._path.name}.lock")):
+            path.unlink(missing_ok=True)
+        backends = optuna.storages.journal
+        lock = backends.JournalFileSymlinkLock(str(self._path), grace_period=_LOCK_SECONDS)
+        return optuna.storages.JournalStorage(backends.JournalFileBackend(str(self._path), lock_obj=lock))
+
+    def begin(self, family: str, direction: StudyDirection) -> None:
+        """Begin a family's study."""
+        self._told[family] = direction, []
+        self._write(partial(self._create, family))
+
+    def add(self, family: str, trial: FrozenTrial) -> None:
+        """Add an outcome to a family's study."""
+        self._told[family][1].append(trial)
+        self._write(lambda: self._studies and self._studies[family].add_trial(trial))
+
+    def _create(self, family: str) -> None:
+        """Write a family's study with its outcomes so far."""
+        direction, trials = self._told[family]
+        study = optuna.create_study(direction=direction, storage=self._storage, study_name=family)
+        study.add_trials(trials)
+        if self._studies is not None:
+            self._studies[family] = study
+
+    def _write(self, write: Callable[[], object]) -> None:
+        """Write something; all of it once more where that fails."""
+        if self._studies is None:
+            return
+        try:
+            write()
+        except Exception as error:
+            if storage_fault(str(error)):  # it will be everybody's
+                raise
+            try:
+                self._storage = self._new_storage()
+                for family in self._told:
+                    self._create(family)
+            except Exception as again:
+                self._studies = None
+                _LOGGER.warning("%s cannot be written (%s); the search goes on without it.", self._path, again)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,18 +152,17 @@ class _TreeSampler(optuna.samplers.TPESampler):  # type: ignore[misc]
 class FamilyStudy:
     """What has been tried for one family, and what to try next."""
 
-    def __init__(
-        self, space: Space, *, maximize: bool, sampler: Sampler, seed: int, storage: optuna.storages.BaseStorage
-    ) -> None:
+    def __init__(self, space: Space, *, maximize: bool, sampler: Sampler, seed: int, outcomes: Outcomes) -> None:
         """Begin a study; ``seed`` and the outcomes told so far decide each suggestion."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        direction = "maximize" if maximize else "minimize"
+        direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
         self._space = {parameter.name: _distribution(parameter) for parameter in space.parameters}
         self._sampler, self._seed, self._asked = sampler, seed, 0
         self._direction, self._study = direction, optuna.create_study(direction=direction)
         self._running: dict[int, int] = {}
         self._told = 0
-        self._record = optuna.create_study(direction=direction, storage=storage, study_name=space.family)
+        self._outcomes, self._family = outcomes, space.family
+        outcomes.begin(space.family, direction)
         self._grid = self._shuffled_grid(space) if sampler == "grid" else iter(())
 
     def _shuffled_grid(self, space: Space) -> Iterator[Params]:
@@ -168,7 +226,7 @@ class FamilyStudy:
         if suggestion is not None:
             self._study.tell(self._running.pop(suggestion.ask), state=TrialState.FAIL)
         self._study.add_trial(finished)
-        self._record.add_trial(finished)
+        self._outcomes.add(self._family, finished)
         self._told += 1
         if self._told > _LONGEST:
             self._thin()

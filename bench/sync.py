@@ -11,10 +11,10 @@ from bench.errors import StoreError, TrackingError
 from bench.journal import read_results
 from bench.leaderboard import load_leaderboard
 from bench.secrets import redacted
-from bench.session import DONE, parameters
+from bench.session import parameters
 from bench.spec import make_spec, read_config
 from bench.split import load_splits
-from bench.store import hold, read_events, read_json
+from bench.store import DONE, hold, read_events, read_json
 
 
 def sync(folder: Path, *, uri: str | None = None) -> Account:

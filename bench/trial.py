@@ -1,10 +1,10 @@
 """A trial: one candidate fitted and scored fold by fold; failure becomes a status."""
 
+import contextlib
 import time
 import traceback
-import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
 from bench.trace import Recorder, Span, this_process
+from bench.warned import counted
 
 CLASSES = "classes.txt"
 #: The first folds of a candidate find out by early stopping how many rounds it needs.
@@ -42,7 +43,7 @@ class FoldResult:
     ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
     ``rounds`` is how many iterations a fit that counts them kept. ``threads``, ``device`` and ``processor`` are what it
     was fitted on.
-    ``spans`` says when the worker did what.
+    ``warned`` counts Python's warnings by category. ``spans`` says when the worker did what.
     """
 
     trial_id: str
@@ -61,6 +62,7 @@ class FoldResult:
     device: str = "cpu"
     processor: str = ""
     rounds: int | None = None
+    warned: Mapping[str, int] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
 
     @classmethod
@@ -81,7 +83,11 @@ class FoldResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return plain | {"scores": dict(self.scores), "spans": [span.to_dict() for span in self.spans]}
+        return plain | {
+            "scores": dict(self.scores),
+            "warned": dict(self.warned),
+            "spans": [span.to_dict() for span in self.spans],
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "FoldResult":
@@ -171,8 +177,7 @@ def _outcome(
     try:
         recorder.begin("import", "start-up")
         warm_up(discover()[candidate.family])  # first: only libraries that are loaded can be held to their threads
-        with warnings.catch_warnings(), limit_threads(allotment.cpus):
-            warnings.simplefilter("ignore")  # fits of bad parameters warn by the thousand; the score tells
+        with counted() as warned, limit_threads(allotment.cpus):
             result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, lent, recorder)
     except DeadlineReached:
         limit = "its time" if seconds is None else f"{seconds:.1f} s"
@@ -191,6 +196,7 @@ def _outcome(
         trial_id=candidate.trial_id,
         fold=fold,
         status="ok",
+        warned=warned,
         busy_seconds=time.perf_counter() - started,
         peak_memory_mb=_peak_memory_mb(),
         finished_at=time.time(),
@@ -204,10 +210,11 @@ def _status_of(error: BaseException) -> Status:
 
 
 def _reason(error: BaseException, folder: Path) -> str:
-    """Keep the traceback in a file and say in one line what happened."""
+    """Keep the traceback in a file, where one can be written, and say in one line what happened."""
     file = folder.parent / f"{folder.name}.traceback.txt"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, "".join(traceback.format_exception(error)))
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, "".join(traceback.format_exception(error)))
     text = " ".join(str(error).split())[:200]
     return text if isinstance(error, (_BadPrediction, BenchError)) else f"{type(error).__name__}: {text}"
 

@@ -81,7 +81,12 @@ def _trial_id(folder: Path, model: str) -> str:
 
 def _result(folder: Path, trial_id: str) -> TrialResult:
     """Read a whole candidate from the journal."""
-    past = next(entry for entry in read_past(folder, read_events(folder)) if entry.candidate.trial_id == trial_id)
+    past = {entry.candidate.trial_id: entry for entry in read_past(folder, read_events(folder))}.get(trial_id)
+    if past is None or past.lost:
+        raise StoreError(
+            f"the folds in {folder / 'trials' / trial_id} must be whole, but files or the journal are damaged. "
+            "Run the same `bench run` again."
+        )
     return TrialResult(candidate=past.candidate, folds=past.folds, asked=len(past.folds), status="ok")
 
 

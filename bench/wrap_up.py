@@ -1,6 +1,8 @@
 """From the search's results to what the user keeps: ensembles, leaderboard, predictor, report, tracked run."""
 
 import contextlib
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,7 @@ from bench.problem import Problem
 from bench.record import Record
 from bench.refit import fit_again
 from bench.report import write_report
+from bench.resources import Deadline
 from bench.spec import RunSpec
 from bench.track import Tracker
 from bench.trial import TrialResult
@@ -48,14 +51,17 @@ def conclude(
     Raises:
         RunFailedError: no candidate was scored on all folds; the board that says why is written all the same.
     """
+    record.decisions(*_warnings_notes(results))
     record.stage("ensembles")
     ensembles: Sequence[Ensemble] = ()
     if spec.ensembles:
         share = 0.6 if len(problem.splits.test) else 0.8  # without test rows, the board has no intervals to compute
-        ensembles = build_ensembles(problem, results, seconds=_share(spending, share), slowdown=spec.slowdown)
+        ensembles = build_ensembles(
+            problem, results, seconds=_share(spending, share), until=spending.total, slowdown=spec.slowdown
+        )
     record.stage("leaderboard")
     rows = [*results, *(ensemble.result for ensemble in ensembles)]
-    board = build_leaderboard(problem, rows, test=tested, seconds=_share(spending, 0.5))
+    board = build_leaderboard(problem, rows, test=tested, seconds=_share(spending, 0.5), until=spending.total)
     board.save(problem.folder)
     if board.best is None:
         reasons = dict.fromkeys(f"{r.candidate.name}: {r.reason or r.status}" for r in results)
@@ -71,16 +77,33 @@ def conclude(
     predictor = _ship(problem, results, ensembles, best, record, spec.slowdown)
     record.stage("analysis")
     record.label_noise(findings, best)
-    seconds = min(_IMPORTANCE_SECONDS, max(0.0, spending.total.left - _TRACKING_SECONDS - _END_SECONDS))
-    record.analysis(best, ensembles, predictor, seconds)
+    begun = Deadline(_IMPORTANCE_SECONDS)
+    rest = _TRACKING_SECONDS + _END_SECONDS
+    record.analysis(best, ensembles, predictor, lambda: min(begun.left, spending.total.left - rest))
     record.stage("report")
     write_report(problem.folder)
     return board
 
 
+def _warnings_notes(results: Sequence[TrialResult]) -> Iterator[str]:
+    """Tell in a sentence how often fits warned, and of what."""
+    counts: dict[str, Counter[str]] = {}
+    for result in results:
+        for fold in result.folds:
+            counts.setdefault(result.candidate.family, Counter()).update(fold.warned)
+    told = [f"{family} ({_counts(warned)})" for family, warned in sorted(counts.items()) if warned]
+    if told:
+        yield f"Fits raised warnings, which journal.jsonl counts by fold: {'; '.join(told)}."
+
+
+def _counts(counted: Counter[str]) -> str:
+    """Name what was counted, the most frequent first."""
+    return ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
+
+
 def _share(spending: Plan, share: float) -> float | None:
-    """What a stage may take: a share of the time that is left before tracking; None, no limit, in a counted run."""
-    if spending.trials is not None:
+    """What a stage may take: a share of the time that is left before tracking; None where nothing ends it."""
+    if math.isinf(spending.total.left):
         return None
     return max(_LEAST_SECONDS, share * (spending.total.left - _TRACKING_SECONDS - _END_SECONDS))
 
@@ -102,7 +125,7 @@ def _ship(
     shipped = [single, *(member for ensemble in ensembles for member in ensemble.members)]
     evict(problem, results, shipped)
     for name in ensure_models(problem, shipped):
-        record.decisions(f"{name} was fitted again: its models had been evicted by an earlier session.")
+        record.decisions(f"{name} was fitted again: its models had been evicted by an earlier session, or damaged.")
     write_predictor(problem, problem.folder / "predictor", [single], ensembles, default=best.candidate.name)
     predictor = load_predictor(problem.folder)
     if slowdown is None or best is single:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -33,8 +33,8 @@ def processes_of(session: int) -> dict[int, str]:
 class Command:
     """``bench`` with some arguments; stdout and stderr go to files, as they would to a user who looks later."""
 
-    def __init__(self, *arguments: object, folder: Path, **environment: str) -> None:
-        """Start it; ``folder`` is where it is started and is given what it prints.
+    def __init__(self, *arguments: object, folder: Path, within: Sequence[str] = (), **environment: str) -> None:
+        """Start it; ``folder`` is where it is started and is given what it prints, ``within`` a command that starts it.
 
         Families that this process discovers by PYTHONPATH are unknown to it, unless ``environment`` says so.
         """
@@ -45,7 +45,7 @@ class Command:
         variables = inherited | {"NO_COLOR": "1", "TMPDIR": str(self.temporary)} | environment
         with self._stdout.open("w") as out, self._stderr.open("w") as err:
             self.process = subprocess.Popen(
-                [BENCH, *map(str, arguments)],
+                [*within, BENCH, *map(str, arguments)],
                 cwd=folder,
                 env=variables,
                 stdin=subprocess.DEVNULL,
@@ -104,9 +104,9 @@ class Command:
 
 
 @contextlib.contextmanager
-def command(*arguments: object, folder: Path, **environment: str) -> Iterator[Command]:
+def command(*arguments: object, folder: Path, within: Sequence[str] = (), **environment: str) -> Iterator[Command]:
     """Start ``bench``, and end all of it when the block is over."""
-    started = Command(*arguments, folder=folder, **environment)
+    started = Command(*arguments, folder=folder, within=within, **environment)
     try:
         yield started
     finally:
@@ -129,6 +129,11 @@ def folds_by_workers(folder: Path, driver: int) -> list[dict]:
 def board(folder: Path) -> pl.DataFrame:
     """A run's leaderboard without what is measured."""
     return pl.read_csv(folder / "leaderboard.csv", infer_schema_length=None).drop(COST)
+
+
+def finished_folds(folder: Path) -> list[tuple[str, int]]:
+    """Folds that went well, in whichever session."""
+    return [(fold["trial_id"], fold["fold"]) for fold in events(folder, "fold") if fold["status"] == "ok"]
 
 
 def leftovers(folder: Path) -> list[str]:

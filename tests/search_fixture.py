@@ -20,7 +20,7 @@ from bench.proposals import Member, Proposals
 from bench.resources import Deadline
 from bench.search import Past, Search, Work
 from bench.space import Parameter, Space
-from bench.study import FamilyStudy, open_storage
+from bench.study import FamilyStudy, Outcomes
 from bench.trial import FoldResult, TrialResult
 
 RMSE = get_metric("rmse")
@@ -59,7 +59,7 @@ def make_proposals(
 ):
     """Families that are not baselines search one number ``x``, unless ``spaces`` has another space for them."""
     folder = Path(tempfile.mkdtemp(prefix="bench-test-"))
-    storage = open_storage(folder / "optuna.journal")
+    outcomes = Outcomes(folder / "optuna.journal")
     members = []
     for family in families:
         space = (spaces or {}).get(family.name) or make_space(family.name, searched=not family.baseline)
@@ -68,7 +68,7 @@ def make_proposals(
             maximize=metric.greater_is_better,
             sampler=sampler,
             seed=seed_for(seed, "study", family.name),
-            storage=storage,
+            outcomes=outcomes,
         )
 
         def identify(params, fit_seed, rows, name=family.name):

@@ -51,7 +51,7 @@ def folder(name, *files):
     def build(place):
         (place / name / "trials").mkdir(parents=True)
         for file in files:
-            (place / name / file).write_text('{"identity": "of another run"}')
+            (place / name / file).write_text('{"identity": "of another run", "format": 1}')
         rows()(place)
 
     return build

@@ -1,12 +1,13 @@
 """What can be afforded."""
 
 import math
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.budget import plan
+from bench.budget import plan, within
 from bench.resources import Machine
 from bench.spec import make_spec
 
@@ -16,7 +17,7 @@ def here(cpus):
 
 
 def spend(budget, *, spent=0.0, cells=0, cpus=4):
-    return plan(make_spec(dataset="d", budget=budget), here(cpus), spent=spent, cells=cells)
+    return plan(make_spec(dataset="d", budget=budget), here(cpus), threading.Event(), spent=spent, cells=cells)
 
 
 @pytest.mark.parametrize(
@@ -43,12 +44,13 @@ def test_time_is_kept_back_for_what_follows_the_search(budget, spent, cells, win
 def test_the_search_always_ends_before_the_command(budget, spent, cells):
     made = spend(budget, spent=spent, cells=cells)
     assert 0 <= made.window_seconds <= max(0.0, budget - spent)
-    assert made.search.left <= made.total.left
+    total = made.total.left  # read first: time passes
+    assert made.search.left <= total
 
 
 @pytest.mark.parametrize("spent", [0.0, 1e9])
 def test_a_counted_run_knows_no_clock(spent):
-    made = plan(make_spec(dataset="d", trials=7), here(16), spent=spent, cells=10**9)
+    made = plan(make_spec(dataset="d", trials=7), here(16), threading.Event(), spent=spent, cells=10**9)
     assert (made.trials, made.slots) == (7, 16)
     assert made.search.left == made.total.left == math.inf
 
@@ -58,6 +60,17 @@ def test_one_fit_a_core_and_at_least_one():
 
 
 def test_time_is_kept_back_for_fitting_again():
-    made = plan(make_spec(dataset="d", budget=300.0, refit=True), here(4), spent=20.0, cells=0)
+    made = plan(make_spec(dataset="d", budget=300.0, refit=True), here(4), threading.Event(), spent=20.0, cells=0)
     assert made.total.left == pytest.approx(235.0, abs=0.5)
     assert made.window_seconds == pytest.approx(223.0)
+
+
+@pytest.mark.parametrize("asked", [{"trials": 7}, {"budget": 300.0}])
+def test_a_signal_makes_the_end_come_soon(asked):
+    stop = threading.Event()
+    made = plan(make_spec(dataset="d", **asked), here(4), stop, spent=0.0, cells=0)
+    shares = within(made.total, iter([20.0] * 2))
+    assert (made.total.left > 200, next(shares)) == (True, 20.0)
+    stop.set()
+    assert 0 < made.total.left < 10
+    assert next(shares) < 10

@@ -6,8 +6,10 @@ from importlib import metadata
 import pytest
 
 from bench import environment as module
-from bench.environment import Requirement, doctor, environment, git_changes, git_commit, requirements, version, versions
+from bench import release
+from bench.environment import Requirement, doctor, environment, git_changes, git_commit, requirements, versions
 from bench.processor import processor
+from bench.release import version
 from bench.resources import Machine
 
 MACHINE = Machine(cpus=2, memory_bytes=2**33, gpus=0, cpus_why="--cpus")
@@ -56,7 +58,8 @@ def test_requirements_are_those_of_the_package_without_extras():
 
 def test_a_checkout_that_is_not_installed_reads_its_project_file(monkeypatch):
     installed = {requirement.name for requirement in requirements()}
-    monkeypatch.setattr(module, "DISTRIBUTION", "no-such-distribution")
+    for place in (module, release):
+        monkeypatch.setattr(place, "DISTRIBUTION", "no-such-distribution")
     assert {requirement.name for requirement in requirements()} == installed
     assert version() == metadata.version("automl-bench")
 

@@ -1,5 +1,6 @@
 import json
 import time
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 from bench.explain import analyse, permutation_importance
+from bench.resources import Deadline
 
 
 def classified(n_rows, n_classes, seed=0, sharpness=1.5):
@@ -225,7 +227,12 @@ def error(frame):
 
 def importances(score=error, frame=FRAME, *, greater_is_better=False, repeats=4, seed=0, seconds=60.0):
     return permutation_importance(
-        score, frame, greater_is_better=greater_is_better, repeats=repeats, seed=seed, seconds=seconds
+        score,
+        frame,
+        greater_is_better=greater_is_better,
+        repeats=repeats,
+        seed=seed,
+        left=partial(getattr, Deadline(seconds), "left"),
     )
 
 

@@ -11,7 +11,7 @@ from search_fixture import FOLDS, Turned, counted, drive, drive_timed, fold_resu
 from bench import journal as journal_module
 from bench.candidate import Candidate
 from bench.journal import Journal, read_past, seconds_spent
-from bench.store import PREDICTIONS, RunStore, fold_folder
+from bench.store import PREDICTIONS, RunStore, building, fold_folder
 from bench.trial import TrialResult
 
 CANDIDATE = Candidate(
@@ -29,14 +29,14 @@ def store(tmp_path):
 @pytest.fixture
 def clock(monkeypatch):
     turned = Turned(now=1000.0)
-    monkeypatch.setattr(journal_module.time, "time", lambda: turned.now)
+    monkeypatch.setattr(journal_module.time, "monotonic", lambda: turned.now)
     return turned
 
 
 def keep_predictions(folder, trial_id, fold):
     where = fold_folder(folder, trial_id, fold)
-    where.mkdir(parents=True, exist_ok=True)
-    (where / PREDICTIONS).touch()
+    with building(where) as temporary:
+        (temporary / PREDICTIONS).touch()
 
 
 def fold(store, candidate, number, score=0.5, **kwargs):
@@ -55,7 +55,7 @@ def past_of(store):
 
 
 def test_a_candidate_under_way_comes_back_with_its_folds(store):
-    journal = Journal(store, started_at=0.0)
+    journal = Journal(store)
     journal.opened(CANDIDATE)
     for number in (2, 0):
         journal.folded(fold(store, CANDIDATE, number))
@@ -67,31 +67,31 @@ def test_a_candidate_under_way_comes_back_with_its_folds(store):
 
 def test_every_session_keeps_its_environment(store):
     for version in ("1", "2"):
-        Journal(store, started_at=0.0, environment={"bench": version}).end()
+        Journal(store, environment={"bench": version}).end()
     told = [event.get("environment") for event in store.events()]
     assert told == [{"bench": "1"}, None, {"bench": "2"}, None]
 
 
 @pytest.mark.parametrize("status", ["ok", "pruned", "error", "out_of_memory", "skipped"])
 def test_how_a_candidate_ended_comes_back(store, status):
-    journal = Journal(store, started_at=0.0)
+    journal = Journal(store)
     journal.opened(CANDIDATE)
     journal.closed(trial(CANDIDATE, [fold(store, CANDIDATE, 0)], status, "why"))
     assert [(past.status, past.reason) for past in past_of(store)] == [(status, "why")]
 
 
 def test_what_ran_out_of_time_counts_as_not_ended_until_it_ends(store):
-    journal = Journal(store, started_at=0.0)
+    journal = Journal(store)
     journal.opened(CANDIDATE)
     journal.closed(trial(CANDIDATE, [], "timeout", "too slow"))
     assert past_of(store)[0].status is None
-    journal = Journal(store, started_at=0.0)
+    journal = Journal(store)
     journal.closed(trial(CANDIDATE, [], "ok"))
     assert past_of(store)[0].status == "ok"
 
 
 def test_folds_that_failed_are_not_kept(store):
-    journal = Journal(store, started_at=0.0)
+    journal = Journal(store)
     journal.opened(CANDIDATE)
     journal.folded(fold(store, CANDIDATE, 0, None, status="error"))
     assert past_of(store)[0].folds == ()
@@ -99,7 +99,7 @@ def test_folds_that_failed_are_not_kept(store):
 
 @pytest.mark.parametrize("status", ["ok", "pruned"])
 def test_folds_whose_predictions_are_gone_are_ignored_and_their_candidate_is_not_through(store, status):
-    journal = Journal(store, started_at=0.0)
+    journal = Journal(store)
     journal.opened(CANDIDATE)
     folds = [fold(store, CANDIDATE, number) for number in range(FOLDS)]
     for result in folds:
@@ -113,7 +113,7 @@ def test_folds_whose_predictions_are_gone_are_ignored_and_their_candidate_is_not
 
 
 def test_a_fold_that_was_fitted_again_counts_with_its_last_result(store):
-    journal = Journal(store, started_at=0.0)
+    journal = Journal(store)
     journal.opened(CANDIDATE)
     journal.folded(fold(store, CANDIDATE, 0, None, status="error"))
     journal.folded(fold(store, CANDIDATE, 0, 0.5))
@@ -123,7 +123,7 @@ def test_a_fold_that_was_fitted_again_counts_with_its_last_result(store):
 
 def test_candidates_and_ends_are_written_once_over_all_sessions(store):
     for _ in range(2):
-        journal = Journal(store, started_at=0.0)
+        journal = Journal(store)
         for _ in range(2):
             journal.opened(CANDIDATE)
             journal.closed(trial(CANDIDATE, [], "error", "why"))
@@ -133,10 +133,11 @@ def test_candidates_and_ends_are_written_once_over_all_sessions(store):
 
 
 def test_a_given_up_family_is_written_down(store):
-    Journal(store, started_at=0.0).benched("trees", "no memory")
-    assert [e for e in store.events() if e["event"] == "benched"][0] | {"at": 0} == {
+    Journal(store).benched("trees", "no memory")
+    assert [e for e in store.events() if e["event"] == "benched"][0] | {"at": 0, "spent": 0} == {
         "event": "benched",
         "at": 0,
+        "spent": 0,
         "family": "trees",
         "reason": "no memory",
     }
@@ -145,40 +146,32 @@ def test_a_given_up_family_is_written_down(store):
 # --- time ---------------------------------------------------------------------------------------------------------
 
 
-def session(begin, *moments, end=None):
-    lines = [{"event": "session", "phase": "begin", "at": begin}, *({"event": "fold", "at": at} for at in moments)]
-    return lines + ([{"event": "session", "phase": "end", "at": end}] if end is not None else [])
-
-
-@pytest.mark.parametrize(
-    ("events", "seconds"),
-    [
-        ([], 0),
-        (session(100), 0),
-        (session(100, 103, 107), 7),  # killed: until its last line
-        (session(100, 103, end=110), 10),
-        (session(100, 103, end=110) + session(500, 505, end=520), 30),
-        (session(100, 130) + session(500, 505) + session(900, end=901), 36),
-        (session(100, 130) + session(120, 125), 35),  # the wall clock was set back in between
-    ],
-)
-def test_seconds_spent_over_sessions(events, seconds):
-    assert seconds_spent(events) == seconds
-
-
 def test_a_session_counts_from_its_start_not_from_its_first_line(store, clock):
-    journal = Journal(store, started_at=clock.now - 5)
+    journal = Journal(store, taken=5.0)
     clock.now += 10
     journal.end()
     assert seconds_spent(store.events()) == pytest.approx(15)
 
 
-def test_ends_are_stamped_by_the_wall_clock_of_all_sessions(store, clock):
-    journal = Journal(store, started_at=clock.now)
+def test_nothing_is_spent_before_the_first_session(store):
+    assert seconds_spent(store.events()) == 0.0
+
+
+@pytest.mark.parametrize("jump", [-1e6, 1e6])
+def test_the_wall_clock_may_be_set_while_a_session_lasts(store, clock, monkeypatch, jump):
+    journal = Journal(store, taken=3.0)
+    monkeypatch.setattr(journal_module.time, "time", lambda: 1e9 + jump)
+    clock.now += 4
+    journal.end()
+    assert seconds_spent(store.events()) == pytest.approx(7)
+
+
+def test_ends_are_stamped_by_the_time_of_all_sessions(store, clock):
+    journal = Journal(store)
     clock.now += 7
     journal.closed(trial(CANDIDATE, [], "error"))
     clock.now = 9000.0  # killed; long after
-    journal = Journal(store, started_at=clock.now - 1)
+    journal = Journal(store, taken=1.0)
     clock.now += 2
     journal.closed(trial(CANDIDATE, [], "ok"))
     assert [e["seconds"] for e in store.events() if e["event"] == "trial"] == [pytest.approx(7), pytest.approx(10)]
@@ -219,7 +212,7 @@ def test_a_counted_run_that_is_killed_again_and_again_ends_the_same(tmp_path_fac
     def run(folder, cuts):
         for cut in [*cuts, None]:
             with opened_store(folder) as store, contextlib.suppress(Killed):
-                search, _ = make_search(counted(9), past=past_of(store), observers=(Journal(store, started_at=0.0),))
+                search, _ = make_search(counted(9), past=past_of(store), observers=(Journal(store),))
                 told = iter(range(cut if cut is not None else 10**9))
                 answer = answering(store)
 
@@ -241,7 +234,7 @@ def test_a_counted_run_that_is_killed_again_and_again_ends_the_same(tmp_path_fac
 
 def test_a_lost_prediction_is_made_again_by_the_clock_too(store):
     clock = Turned()
-    search, _ = make_search(timed(clock, 10.0), observers=(Journal(store, started_at=0.0),))
+    search, _ = make_search(timed(clock, 10.0), observers=(Journal(store),))
     drive_timed(search, clock, lambda candidate: 0.4)
     whole = [r for r in search.results() if r.status == "ok"]
     for result in whole:

@@ -12,7 +12,7 @@ from bench.family import discover, space_of
 from bench.keep import FITTED_AGAIN, KEPT_A_FAMILY, best_of_families, ensure_models, evict
 from bench.metric import get_metric
 from bench.resources import Allotment
-from bench.store import PREDICTIONS, fold_folder, read_json, read_predictions, write_predictions
+from bench.store import PREDICTIONS, SUMS, fold_folder, read_json, read_predictions, write_predictions
 from bench.trial import TrialResult, run_fold
 
 FOLDS = 2
@@ -70,7 +70,7 @@ def test_evicted_models_are_fitted_again_with_the_same_predictions(problem):
     before = read_predictions(fold_folder(problem.folder, "t1", 1))
     assert ensure_models(problem, [result]) == ()
     evict(problem, [dataclasses.replace(result, status="pruned")])
-    assert all(files(problem, result, fold) == {PREDICTIONS} for fold in range(result.asked))
+    assert all(files(problem, result, fold) == {PREDICTIONS, SUMS} for fold in range(result.asked))
     assert ensure_models(problem, [result, result]) == ("decision_tree",)
     assert files(problem, result) == whole
     again = read_predictions(fold_folder(problem.folder, "t1", 1))
@@ -101,7 +101,7 @@ def test_shipped_models_are_not_evicted(problem):
     lost = [dataclasses.replace(result, status="pruned") for result in results]
     whole = files(problem, results[1])
     evict(problem, lost, [lost[1]])
-    assert files(problem, results[0]) == {PREDICTIONS}
+    assert files(problem, results[0]) == {PREDICTIONS, SUMS}
     assert files(problem, results[1]) == whole
 
 
@@ -112,10 +112,10 @@ def test_models_that_are_folders_are_evicted_too_and_what_is_gone_is_passed_over
         path.unlink()
     fold_folder(problem.folder, "t1", 1).rmdir()
     evict(problem, [result])
-    assert files(problem, result) == {PREDICTIONS}
+    assert files(problem, result) == {PREDICTIONS, SUMS}
 
 
-@pytest.mark.parametrize("left", [set(), {"predictions.npz"}, {"predictions.npz", "half.bin"}, None])
+@pytest.mark.parametrize("left", [set(), {PREDICTIONS}, {PREDICTIONS, SUMS, "half.bin"}, None])
 def test_a_model_that_is_not_whole_is_fitted_again(problem, left):
     result = fit(problem, "t1")
     whole = files(problem, result)

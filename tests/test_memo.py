@@ -8,7 +8,7 @@ from spies import candidate, watch
 
 from bench.memo import Memo
 from bench.resources import Allotment
-from bench.store import fold_folder
+from bench.store import SUMS, fold_folder
 from bench.trial import run_fold
 
 BOOSTERS = {
@@ -54,8 +54,12 @@ def test_no_more_is_held_than_there_is_room_for(asked, limit):
 
 
 def content(problem, made):
-    """Every file of a fitted fold, but for CatBoost's model, which tells when it was made."""
-    files = sorted(path for path in fold_folder(problem.folder, made.trial_id, 0).iterdir() if path.suffix != ".cbm")
+    """Every file of a fitted fold, but for CatBoost's model, which tells when it was made, and checksums."""
+    files = sorted(
+        path
+        for path in fold_folder(problem.folder, made.trial_id, 0).iterdir()
+        if path.suffix != ".cbm" and path.name != SUMS
+    )
     return {path.name: path.read_bytes() for path in files}
 
 

@@ -10,7 +10,7 @@ from bench.identity import seed_for
 from bench.promise import FamilyRecord
 from bench.proposals import MOST_FAILURES, row_steps
 from bench.space import Parameter, Space
-from bench.study import FamilyStudy, open_storage
+from bench.study import FamilyStudy, Outcomes
 from bench.trial import TrialResult
 
 
@@ -152,7 +152,7 @@ def test_a_familys_study_is_told_what_came_of_each_candidate(tmp_path):
         maximize=False,
         sampler="tpe",
         seed=seed_for(5, "study", "trees"),
-        storage=open_storage(tmp_path / "optuna.journal"),
+        outcomes=Outcomes(tmp_path / "optuna.journal"),
     )
     study.tell(None, {"x": 0.5}, "ok", [score(0.5)] * FOLDS, label="default")
     asked = []

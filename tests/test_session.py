@@ -13,10 +13,10 @@ from bench.errors import StoreError
 from bench.given_splits import from_names
 from bench.journal import Journal
 from bench.resources import Machine
-from bench.session import DONE, Clock, kind_of_test, machine_notes, open_session, run_folder, seal_test
+from bench.session import Clock, kind_of_test, machine_notes, open_session, run_folder, seal_test
 from bench.spec import make_spec
 from bench.split import make_splits
-from bench.store import RunStore
+from bench.store import DONE, RunStore
 from bench.task import make_task
 
 
@@ -42,7 +42,7 @@ def hold(dataset, task, tmp_path):
 
 
 def answer(session):
-    session.finish(Journal(session.store, started_at=time.time()))
+    session.finish(Journal(session.store))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def read_identity(folder):
 def test_time_and_candidates_of_earlier_sessions_are_known(hold):
     with hold(trials=5) as session:
         assert (session.past, session.spent) == ((), 0.0)
-        Journal(session.store, started_at=time.time() - 40).end()
+        Journal(session.store, taken=40.0).end()
     with hold(trials=5) as session:
         assert session.spent == pytest.approx(40, abs=5)
 

@@ -139,8 +139,11 @@ OTHERS = {
     "query": "select 1",
     "offline": True,
     "refit": True,
+    "address": "auto",
+    "memory": 2**30,
 }
-CARRIED_OUT = {"budget", "trials", "cpus", "gpus", "engine", "output", "allow", "track", "preset", "refit"}
+CARRIED_OUT = {"budget", "trials", "cpus", "gpus", "memory", "engine", "address", "output", "allow", "track"}
+CARRIED_OUT |= {"preset", "refit"}
 #: What decides what the data is, and so is in its fingerprint.
 READ = {"drop", "sep", "encoding", "decimal", "null", "bad_lines", "query", "offline"}
 

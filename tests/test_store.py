@@ -1,6 +1,5 @@
 """The run folder: one owner, whole files, a journal that survives being torn."""
 
-import json
 import multiprocessing
 import os
 import subprocess
@@ -13,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import StoreError
+from bench.release import version
 from bench.store import (
+    FORMAT,
+    SUMS,
     RunStore,
     building,
     fold_folder,
@@ -55,7 +57,7 @@ def test_a_closed_folder_opens_again_with_what_it_held(tmp_path):
 
 def test_a_refused_folder_is_let_go(tmp_path):
     RunStore(tmp_path, "abc").close()
-    with pytest.raises(StoreError, match=r"belongs to another run \(identity abc, this one is xyz\).*--output"):
+    with pytest.raises(StoreError, match=r"another run \(identity\.json says abc, this one is xyz\).*--output"):
         RunStore(tmp_path, "xyz")
     RunStore(tmp_path, "abc").close()
 
@@ -78,7 +80,7 @@ def test_a_folder_with_other_things_is_refused_and_left_as_it_was(tmp_path):
 def test_hidden_leftovers_do_not_make_a_folder_foreign(tmp_path, leftover):
     (tmp_path / leftover).write_text("process 77 on elsewhere")
     RunStore(tmp_path, "abc").close()
-    assert read_json(tmp_path / "identity.json") == {"identity": "abc"}
+    assert read_json(tmp_path / "identity.json") == {"identity": "abc", "format": FORMAT, "bench": version()}
 
 
 @pytest.mark.parametrize("inside", ["", "run"])
@@ -121,7 +123,7 @@ def test_a_torn_last_line_is_dropped_and_the_next_append_is_clean(tmp_path_facto
     journal = folder / "journal.jsonl"
     content = journal.read_bytes()
     journal.write_bytes(content[: max(0, len(content) - cut)])
-    whole = [json.loads(line) for line in journal.read_bytes().split(b"\n")[:-1]]
+    whole = [{"number": number, "text": text} for number in range(journal.read_bytes().count(b"\n"))]
     assert list(read_events(folder)) == whole
     store = RunStore(folder, "abc")
     assert list(store.events()) == whole
@@ -202,7 +204,7 @@ def test_building_takes_no_notice_of_what_a_killed_process_left(tmp_path):
         leftover.mkdir()
         (leftover / "junk").write_text("x")
     fill(folder, "new")
-    assert {path.name for path in tmp_path.rglob("*")} == {"fold-0", "model"}
+    assert {path.name for path in tmp_path.rglob("*")} == {"fold-0", "model", SUMS}
     assert (folder / "model").read_text() == "new"
 
 

@@ -1,11 +1,13 @@
 """Suggestions: seeded, learning, within the space; and the journal that optuna's own tools open."""
 
+import time
+
 import numpy as np
 import optuna
 import pytest
 
 from bench.space import Parameter, Space
-from bench.study import GRID_POINTS, FamilyStudy, _permutation, describe_sampler, open_storage, study_seed
+from bench.study import GRID_POINTS, FamilyStudy, Outcomes, _permutation, describe_sampler, study_seed
 
 X = Parameter(name="x", type="float", low=0.0, high=1.0)
 MIXED = Space(
@@ -27,8 +29,8 @@ def line(family="line"):
 @pytest.fixture
 def make_study(tmp_path):
     def make(space=None, *, sampler="tpe", seed=0, maximize=False, name="optuna.journal"):
-        storage = open_storage(tmp_path / name)
-        return FamilyStudy(space or line(), maximize=maximize, sampler=sampler, seed=seed, storage=storage)
+        outcomes = Outcomes(tmp_path / name)
+        return FamilyStudy(space or line(), maximize=maximize, sampler=sampler, seed=seed, outcomes=outcomes)
 
     return make
 
@@ -155,9 +157,9 @@ def test_a_journal_is_written_anew(make_study, tmp_path):
 
 
 def test_families_share_a_journal(tmp_path):
-    storage = open_storage(tmp_path / "optuna.journal")
+    outcomes = Outcomes(tmp_path / "optuna.journal")
     for name in ("a", "b"):
-        study = FamilyStudy(line(name), maximize=False, sampler="tpe", seed=0, storage=storage)
+        study = FamilyStudy(line(name), maximize=False, sampler="tpe", seed=0, outcomes=outcomes)
         study.tell(None, {"x": 0.1}, "ok", [1.0], label=f"of-{name}")
     assert [opened(tmp_path, name).trials[0].user_attrs["trial_id"] for name in ("a", "b")] == ["of-a", "of-b"]
 
@@ -231,3 +233,45 @@ def test_a_long_history_is_thinned_and_what_runs_is_kept(make_study):
         study.tell(suggestion, suggestion.params, "ok", [distance(suggestion.params)], label="late")
     told = [distance(suggestion.params) for suggestion in (study.ask() for _ in range(20))]
     assert np.median(told) < np.median([distance(suggestion.params) for suggestion in running])
+
+
+# --- a journal that fails (item 65) -----------------------------------------------------------------------------------
+
+
+def fallen(path, how):
+    """Have something happen to the journal file."""
+    if how == "corrupt":
+        path.write_bytes(b"\x00\xffgarbage\nmore\n" + path.read_bytes()[20:])
+    elif how == "torn":
+        path.write_bytes(path.read_bytes()[:-7])
+    elif how == "gone":
+        path.unlink()
+    else:  # a process that is gone has left its lock
+        path.with_name(f"{path.name}.lock").symlink_to(path)
+
+
+@pytest.mark.parametrize("how", ["corrupt", "torn", "locked"])
+def test_item_65_a_journal_that_fails_is_written_anew(make_study, tmp_path, how):
+    undisturbed = search(make_study(name="other.journal"), 12, distance)
+    study = make_study()
+    first = search(study, 6, distance)
+    fallen(tmp_path / "optuna.journal", how)
+    assert first + search(study, 6, distance) == undisturbed
+    assert [trial.params for trial in opened(tmp_path).trials] == undisturbed
+
+
+def test_item_65_a_search_goes_on_without_a_journal(make_study, tmp_path, caplog):
+    undisturbed = search(make_study(name="other.journal"), 12, distance)
+    study = make_study()
+    first = search(study, 6, distance)
+    (tmp_path / "optuna.journal").unlink()
+    (tmp_path / "optuna.journal").mkdir()
+    assert first + search(study, 6, distance) == undisturbed
+    assert caplog.text.count("the search goes on without it") == 1
+
+
+def test_item_65_a_lock_that_a_killed_run_left_is_no_matter(make_study, tmp_path):
+    fallen(tmp_path / "optuna.journal", "locked")
+    begun = time.monotonic()
+    search(make_study(), 2, distance)
+    assert time.monotonic() - begun < 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from processes import board, command, events, folds_by_workers, leftovers
+from processes import board, command, events, finished_folds, folds_by_workers, leftovers
 from ray_fixture import families_at_large  # noqa: F401 - a fixture
 
 from bench.store import read_events
@@ -174,11 +174,6 @@ def test_an_interrupt_before_anything_is_finished(tmp_path):
         assert started.wait(SOON) == 130
         assert started.wait_until_gone(2) == {}
         assert "Traceback" not in started.stderr
-
-
-def finished_folds(folder: Path) -> list[tuple[str, int]]:
-    """Folds that went well, in this session or an earlier one."""
-    return [(fold["trial_id"], fold["fold"]) for fold in events(folder, "fold") if fold["status"] == "ok"]
 
 
 def candidates_on_board(folder: Path) -> set[str]:

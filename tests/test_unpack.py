@@ -13,7 +13,7 @@ from bench import keep
 from bench.dataset import load_dataset
 from bench.errors import DataError, RequestError, RunFailedError, StoreError
 from bench.predictor import load_predictor
-from bench.store import PREDICTIONS, RunStore, fold_folder, read_json, read_predictions
+from bench.store import PREDICTIONS, SUMS, RunStore, fold_folder, read_json, read_predictions
 from bench.trial import FoldResult
 from bench.unpack import predictor_for
 
@@ -34,7 +34,7 @@ def evicted(folder, rows):
     """Single models of the board that are not on disk."""
     singles = [row for row in rows if row["origin"] != "ensemble"]
     files = {row["model"]: list(fold_folder(folder, row["trial_id"], 0).iterdir()) for row in singles}
-    return [name for name, found in files.items() if [path.name for path in found] == [PREDICTIONS]]
+    return [name for name, found in files.items() if {path.name for path in found} == {PREDICTIONS, SUMS}]
 
 
 def stored_test(folder, row):
@@ -170,7 +170,7 @@ def test_data_that_is_not_as_it_was_is_told(divided, tmp_path, told, change, tex
     rows = bench.load_run(folder).leaderboard.to_dicts()
     for row in rows:
         for path in (folder / "trials" / row["trial_id"]).glob("fold-*/*"):
-            if path.name != PREDICTIONS:
+            if path.name not in (PREDICTIONS, SUMS):
                 path.unlink()
     spec = folder / "spec.yaml"
     spec.write_text(spec.read_text().replace(str(divided), str(tmp_path / "place")))

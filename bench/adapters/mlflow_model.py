@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.dataset import Schema
-from bench.environment import DISTRIBUTION, requirements, versions
+from bench.environment import requirements, versions
 from bench.errors import StoreError
 from bench.frames import from_pandas
 from bench.identity import digest, file_digest
+from bench.release import DISTRIBUTION
 from bench.store import read_json
 
 if TYPE_CHECKING:

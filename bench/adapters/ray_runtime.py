@@ -28,7 +28,7 @@ import polars as pl
 from bench.engine import LocalEngine, do
 from bench.errors import BenchError, ClusterError
 from bench.problem import Problem
-from bench.processes import descendants
+from bench.processes import descendants, goes_along
 from bench.resources import Allotment, Machine, thread_environment
 from bench.search import Search
 
@@ -160,7 +160,7 @@ def _without_unused_parts(stop: threading.Event, agents: bool) -> Iterator[None]
 def make_folder() -> str:
     """Make a folder for Ray's files, for `ray_started`."""
     usual = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp")
+    return goes_along(tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_TEMPORARY_PATH else "/tmp"))
 
 
 @contextlib.contextmanager
@@ -245,7 +245,12 @@ class RayThread:
 
     def start(self) -> None:
         """Begin to start Ray; returns at once."""
-        self._folder = make_folder()
+        try:
+            self._folder = make_folder()
+        except OSError as failure:
+            self._failure = failure
+            self._settle()
+            return
         self._thread.start()
         atexit.register(self._end)
 

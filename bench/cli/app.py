@@ -35,7 +35,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from bench.environment import version
+        from bench.release import version
 
         typer.echo(f"bench {version()}")
         raise typer.Exit

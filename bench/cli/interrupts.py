@@ -1,7 +1,11 @@
-"""SIGINT and SIGTERM: the first asks the run to stop and report what it has, the second ends the process."""
+"""SIGINT and SIGTERM: the first asks the run to stop and report what it has, the second ends the process.
+
+So does time: what has not come to an end some seconds after the first is ended.
+"""
 
 import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -10,9 +14,12 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from bench.errors import BenchError
-from bench.processes import descendants
+from bench.processes import end_at_once
 
 _NOTICE = b"stopping; a board of what is finished follows. Interrupt again to end at once.\n"
+_LATE = b"ended before all was written; the same command goes on.\n"
+#: What may follow the first signal, in seconds; a little more than plans allow for.
+_LAST_SECONDS = 9.0
 _SHOW_CURSOR = b"\x1b[?25h\n"  # which a live display has hidden
 
 
@@ -26,14 +33,17 @@ class Interrupts:
         """Nothing has come in yet."""
         self.stop = threading.Event()
         self.exit_code = 0
+        self._told: queue.SimpleQueue[int | None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, name="bench-interrupts", daemon=True).start()
         self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._told.put(None)
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if self.exit_code and isinstance(error, BenchError):
@@ -46,8 +56,20 @@ class Interrupts:
             _end(128 + number)
         self.exit_code = 128 + number
         self.stop.set()
+        self._told.put(self.exit_code)
         with contextlib.suppress(OSError):
             os.write(2, _NOTICE)
+
+    def _watch(self) -> None:
+        """Once a signal has come in, see to it that the block comes to an end."""
+        if (code := self._told.get()) is None:
+            return
+        try:
+            self._told.get(timeout=_LAST_SECONDS)
+        except queue.Empty:
+            with contextlib.suppress(OSError):
+                os.write(2, _LATE)
+            _end(code)
 
 
 @contextlib.contextmanager
@@ -70,7 +92,4 @@ def _end(code: int) -> None:
     with contextlib.suppress(OSError):
         if os.isatty(2):
             os.write(2, _SHOW_CURSOR)
-    for process in descendants(os.getpid()):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    os._exit(code)
+    end_at_once(code)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.errors import DataError, RequestError, nearest
+from bench.processes import goes_along
 from bench.sources.plain import Plain, Read, looked_through, read_head
 
 _CHUNK = 2**22
@@ -137,7 +138,7 @@ def rewritten(file: Plain, encoding: str) -> Iterator[Plain]:
     """Hold a file in UTF-8, without a mark, while the block runs."""
     decoder, line = codecs.getincrementaldecoder(encoding)(), 1
     with TemporaryDirectory(prefix="bench-") as folder:
-        path = Path(folder) / "text"
+        path = Path(goes_along(folder)) / "text"
         with path.open("w", encoding="utf-8", newline="") as target:
             try:
                 for chunk in _chunks(file.path):

@@ -23,6 +23,7 @@ from typing import IO, Literal, cast
 import polars as pl
 
 from bench.errors import DataError, nearest
+from bench.processes import goes_along
 from bench.sources.marks import Marks, find_marks
 
 #: A table, and sentences on what was assumed while it was read.
@@ -133,7 +134,7 @@ def unpacked(path: Path, part: str | None, is_table: Callable[[str], bool]) -> I
                 break
             if layer == _MOST_LAYERS:
                 raise DataError(f"{file.shown} must be packed at most {_MOST_LAYERS} times over. Unpack it.")
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
+            folder = Path(goes_along(stack.enter_context(TemporaryDirectory(prefix="bench-"))))
             file = _unpack(file, packing, folder / "content", is_table)
         yield file
 

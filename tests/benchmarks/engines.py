@@ -28,7 +28,7 @@ from bench.search import Search
 from bench.space import Parameter, Space
 from bench.split import make_splits
 from bench.store import RunStore
-from bench.study import FamilyStudy, open_storage
+from bench.study import FamilyStudy, Outcomes
 from bench.task import make_task
 from bench.trial import FoldResult
 
@@ -55,7 +55,7 @@ def make_search(problem: Problem, trials: int, store: RunStore, watch: Stopwatch
         portfolio=(),
     )
     study = FamilyStudy(
-        space, maximize=True, sampler="tpe", seed=0, storage=open_storage(problem.folder / "optuna.journal")
+        space, maximize=True, sampler="tpe", seed=0, outcomes=Outcomes(problem.folder / "optuna.journal")
     )
 
     def identify(params: object, seed: int) -> str:
@@ -70,7 +70,7 @@ def make_search(problem: Problem, trials: int, store: RunStore, watch: Stopwatch
         metric=problem.task.metric,
         n_folds=len(problem.splits.folds),
         plan=plan,
-        observers=(Journal(store, started_at=time.time()), watch),
+        observers=(Journal(store), watch),
     )
 
 

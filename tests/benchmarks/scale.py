@@ -118,7 +118,7 @@ def searched(cluster: clusters.Cluster, families: list[str], watch: Watch, folde
             metric=problem.task.metric,
             n_folds=FOLDS,
             plan=plan,
-            observers=(Journal(store, started_at=time.time()), watch),
+            observers=(Journal(store), watch),
         )
         engine.run(watch.search, problem, watch.stop)
         engine.close()
