@@ -192,8 +192,7 @@ class RunStore:
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Add one line to the journal, whole or not at all; it survives the end of this process at once."""
-        text = json.dumps(_finite(event), allow_nan=False)[:-1]
-        line = f'{text}{_SUM}{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+        line = journal_line(event)
         size = os.fstat(self._journal.fileno()).st_size
         try:
             while line:
@@ -213,6 +212,12 @@ class RunStore:
         """Let go of the folder."""
         self._journal.close()
         self._lock.close()
+
+
+def journal_line(event: Mapping[str, Any]) -> bytes:
+    """Spell an event as a line of the journal, which ends with its checksum."""
+    text = json.dumps(_finite(event), allow_nan=False)[:-1]
+    return f'{text}{_SUM}{zlib.crc32(text.encode()):08x}"}}\n'.encode()
 
 
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from bench.family import discover, space_of
 from bench.keep import FITTED_AGAIN, KEPT_A_FAMILY, best_of_families, ensure_models, evict
 from bench.metric import get_metric
 from bench.resources import Allotment
-from bench.store import PREDICTIONS, SUMS, fold_folder, read_json, read_predictions, write_predictions
+from bench.store import PREDICTIONS, SUMS, fold_folder, read_json, read_predictions, write_predictions, write_sums
 from bench.trial import TrialResult, run_fold
 
 FOLDS = 2
@@ -83,6 +83,7 @@ def test_predictions_that_were_scored_stay_when_a_model_is_fitted_again(problem)
     place = fold_folder(problem.folder, "t1", 1)
     valid, test = read_predictions(place)
     write_predictions(place, valid=valid + 1e-9, test=test)
+    write_sums(place)
     evict(problem, [dataclasses.replace(result, status="pruned")])
     assert ensure_models(problem, [result]) == ("decision_tree",)
     np.testing.assert_array_equal(read_predictions(place)[0], valid + 1e-9)

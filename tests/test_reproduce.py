@@ -1,6 +1,5 @@
 """Rows fitted again from their record: the same, nearly, or otherwise, and what has changed since."""
 
-import json
 import shutil
 import signal
 from pathlib import Path
@@ -16,7 +15,17 @@ import bench
 from bench import proposals, reproduce
 from bench.errors import RequestError, RunFailedError, StoreError
 from bench.processor import Processor
-from bench.store import PREDICTIONS, fold_folder, read_json, read_predictions, write_json, write_predictions
+from bench.store import (
+    PREDICTIONS,
+    fold_folder,
+    journal_line,
+    read_events,
+    read_json,
+    read_predictions,
+    write_json,
+    write_predictions,
+    write_sums,
+)
 from bench.trial import FoldResult
 
 UNCHANGED = "Nothing has changed of what is recorded of where it was fitted."
@@ -32,11 +41,17 @@ def files(folder):
 
 def rewrite(folder, event, **content):
     """Change what all lines of a kind in the journal hold."""
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    lines = list(read_events(folder))
     for line in lines:
         if line["event"] == event:
             line |= {name: value(line.get(name)) for name, value in content.items()}
-    (folder / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "journal.jsonl").write_bytes(b"".join(map(journal_line, lines)))
+
+
+def alter(place, valid, test):
+    """Have other predictions in a fold's folder, as if it had been written with them."""
+    write_predictions(place, valid=valid, test=test)
+    write_sums(place)
 
 
 @pytest.fixture
@@ -79,7 +94,7 @@ def test_altered_predictions_are_told(copy, cli, shift, options, code, verdict):
     place = fold_folder(copy, next(row["trial_id"] for row in rows(copy) if row["model"] == "linear"), 1)
     valid, test = read_predictions(place)
     valid[3, :2] += np.array([shift, -shift]) * (1 if valid[3, 0] < 0.5 else -1)
-    write_predictions(place, valid=valid, test=test)
+    alter(place, valid, test)
     told = cli("reproduce", copy, "--model", "linear", *options)
     assert told.code == code
     assert told.out.startswith(f"{verdict}: linear predicts up to {shift:.2g} of a probability off what the run has")
@@ -97,7 +112,7 @@ def test_altered_predictions_of_an_ensemble_are_told(copy, which):
     place = fold_folder(copy, row["trial_id"], 0)
     parts = list(read_predictions(place))
     parts[which] = parts[which][::-1]
-    write_predictions(place, valid=parts[0], test=parts[1])
+    alter(place, *parts)
     outcome = made(copy, "ensemble_stack")
     assert outcome.verdict == "different"
     assert np.flatnonzero(outcome.gaps).tolist() == [0]
@@ -109,7 +124,7 @@ def test_predictions_of_other_rows_are_an_error(copy):
     row = next(row for row in rows(copy) if row["model"] == "knn")
     place = fold_folder(copy, row["trial_id"], 0)
     valid, test = read_predictions(place)
-    write_predictions(place, valid=valid[1:], test=test)
+    alter(place, valid[1:], test)
     with pytest.raises(StoreError, match=r"must hold finite predictions \(\d+, 3\), got \(\d+, 3\): it was altered"):
         made(copy, "knn")
     (place / PREDICTIONS).unlink()

@@ -126,10 +126,21 @@ def test_gpus_are_counted_by_their_device_files(host, monkeypatch, tmp_path, vis
 
 def test_flags_lower_what_is_found(host, monkeypatch):
     monkeypatch.setattr(resources, "available_gpus", lambda: 2)
+    monkeypatch.setattr(resources, "available_memory", lambda: 2**37)
     found = machine()
     assert (found.cpus, found.gpus, found.cpus_why) == (64, 2, "cores of the machine")
     lowered = machine(cpus=3, gpus=0)
     assert (lowered.cpus, lowered.gpus, lowered.cpus_why) == (3, 0, "--cpus")
+
+
+def test_memory_lowers_the_number_of_fits_at_once(host, monkeypatch):
+    monkeypatch.setattr(resources, "available_memory", lambda: 2**37)
+    few = machine(memory=2**32)
+    assert (few.cpus, few.memory_bytes, few.cpus_why) == (4, 2**32, "memory")
+    assert machine(cpus=2, memory=2**32).cpus_why == "--cpus"
+    assert machine(memory=2**30).cpus == 1
+    with pytest.raises(RequestError, match=r"--memory must be at most 128\.0GiB here, got 256\.0GiB"):
+        machine(memory=2**38)
 
 
 def test_more_than_there_is_is_refused(host, monkeypatch):

@@ -179,9 +179,13 @@ def test_the_clock_counts_from_the_start_of_the_process():
     ],
 )
 def test_limits_are_told_with_the_options_that_overrule_them(asked, sentence):
-    machine = Machine(cpus=3, memory_bytes=1, gpus=0, cpus_why="CPU affinity")
+    machine = Machine(cpus=3, memory_bytes=2**32, gpus=0, cpus_why="CPU affinity")
     notes = machine_notes(machine, make_spec(dataset="d", **asked), "rmse")
-    assert notes[:2] == ("3 CPUs (CPU affinity), one a fit; --cpus sets fewer.", sentence)
+    assert notes[:2] == (
+        "3 CPUs (CPU affinity), one a fit; --cpus sets fewer.",
+        "4.0 GiB of memory; --memory sets less.",
+    )
+    assert notes[2] == sentence
     assert notes[-1] == "Judged by rmse, as is usual here; --metric sets another."
     assert "--metric" not in " ".join(machine_notes(machine, make_spec(dataset="d", metric="rmse", **asked), "rmse"))
 
