@@ -16,7 +16,8 @@ _RESERVE_SHARE = 0.04
 _RESERVE_SECONDS = (6.0, 45.0)
 _RESERVE_PER_MILLION_CELLS = 1.0
 #: What follows the search may take so long once a signal has come in.
-_HURRY_SECONDS = 7.0
+_HURRY_SECONDS = 7.5
+_LAST_SECONDS = 3.0
 #: Of a budget, for fitting what was chosen on all rows, where that is asked for.
 _REFIT_SHARE = 0.15
 
@@ -24,10 +25,10 @@ _REFIT_SHARE = 0.15
 class Until(Deadline):
     """A deadline that comes soon once ``stop`` is set, at any time."""
 
-    def __init__(self, seconds: float | None, stop: threading.Event) -> None:
+    def __init__(self, seconds: float | None = None, stop: threading.Event | None = None) -> None:
         """Set the deadline ``seconds`` from now."""
         super().__init__(seconds)
-        self._stop = stop
+        self._stop = stop or threading.Event()
         self._hurried: Deadline | None = None
 
     @property
@@ -37,9 +38,14 @@ class Until(Deadline):
             self._hurried = Deadline(_HURRY_SECONDS)
         return min(super().left, math.inf if self._hurried is None else self._hurried.left)
 
+    @property
+    def pressing(self) -> bool:
+        """Whether ``stop`` was set, and what is left is needed for what has to be written in any case."""
+        return self._stop.is_set() and self.left < _LAST_SECONDS
+
 
 #: A moment that does not come.
-NEVER = Deadline(None)
+NEVER = Until()
 
 
 def within(until: Deadline, shares: Iterator[float]) -> Iterator[float]:
@@ -58,7 +64,7 @@ class Plan:
     slots: int
     trials: int | None
     search: Deadline
-    total: Deadline
+    total: Until
     window_seconds: float
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.budget import NEVER, within
+from bench.budget import NEVER, Until, within
 from bench.calibration import adjusted
 from bench.candidate import Candidate
 from bench.combine import Adjusted, Combiner, Mix, combined, mix_of
@@ -114,10 +114,10 @@ def build_ensembles(
     results: Sequence[TrialResult],
     *,
     seconds: float | None = None,
-    until: Deadline = NEVER,
+    until: Until = NEVER,
     slowdown: float | None = None,
 ) -> tuple[Ensemble, ...]:
-    """Combine the best candidates in each of the ways there are; empty when there are fewer than two to combine.
+    """Combine the best candidates in each of the ways there are; empty when there are fewer than two, or no time.
 
     ``seconds`` is about what all of it may take, ``until`` a moment that may come sooner than it seems now.
     ``slowdown`` says how many times the best single model's predict time its members may take together. None for no
@@ -135,7 +135,11 @@ def build_ensembles(
         share = within(until, shares(_SHIPPED_SHARE * deadline.left, _TIMED_WAYS))
         whole = _ways(stored, np.arange(len(stored.rows)), None, share)
         share = within(until, shares(deadline.left, _TIMED_WAYS * (folds if folds > 1 else _PARTS)))
-        judged = [_judged(stored, fold, share) for fold in range(folds)]
+        judged: list[dict[str, Judged]] = []
+        while len(judged) < folds and not until.pressing:
+            judged.append(_judged(stored, len(judged), share))
+    if until.pressing:
+        return ()
     return tuple(_stored_ensemble(stored, label, way, [j[label] for j in judged]) for label, way in whole.items())
 
 

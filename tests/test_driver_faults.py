@@ -292,19 +292,18 @@ def test_item_55_a_signal_leaves_nothing_behind(number, code, times, tmp_path, f
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["ensembles", "analysis"])
-def test_item_55_what_follows_the_search_is_cut_short(stage, tmp_path):
-    """A counted run has no clock that would end a stage; its ensembles alone take longer here than a signal leaves."""
-    table("multiclass", rows=30_000).write_parquet(tmp_path / "large.parquet")
-    asked = ("run", "--no-track", "--dataset", tmp_path / "large.parquet", "--target", "y", "--trials", 16)
-    asked += ("--engine", "local", "--families", "dummy,naive_bayes,linear,decision_tree", "--folds", 8)
-    with command(*asked, "--output", tmp_path / "run", folder=tmp_path) as started:
-        started.wait_until(lambda: f"== {stage}" in started.stderr)
+def test_item_55_what_follows_the_search_is_cut_short(tmp_path):
+    """A counted run has no clock that would end a stage: its ensembles take 15 s here, undisturbed."""
+    table("multiclass", rows=13_000).write_parquet(tmp_path / "large.parquet")
+    asked = ("run", "--no-track", "--dataset", tmp_path / "large.parquet", "--target", "y", "--trials", 24)
+    asked += ("--engine", "local", "--families", "dummy,naive_bayes,decision_tree", "--folds", 20)
+    with command(*asked, "--metric", "f1_macro", "--output", tmp_path / "run", folder=tmp_path) as started:
+        started.wait_until(lambda: "== ensembles" in started.stderr)
         began = time.monotonic()
         started.process.send_signal(signal.SIGINT)
         assert started.wait(30) == 130
         assert time.monotonic() - began < SOON
-        assert (tmp_path / "run" / "leaderboard.json").exists()
+        assert (tmp_path / "run" / "leaderboard.csv").exists()
         assert (tmp_path / "run" / "report.html").exists()
         assert "ended before all was written" not in started.stderr
 
