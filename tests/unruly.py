@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def _run_out_of_memory() -> None:
     np.empty(2**50)
 
 
+def _grow() -> None:
+    """Take 4 GiB, bit by bit."""
+    held = []
+    for _ in range(64):
+        held.append(np.ones(2**23))
+        time.sleep(0.05)
+
+
 def _behave() -> None:
     return None
 
@@ -52,6 +61,7 @@ DEEDS: dict[str, Callable[[], None]] = {
     "leaves": _leave,
     "raises": _raise,
     "hungry": _run_out_of_memory,
+    "grows": _grow,
     "nan": _behave,
     "polite": _behave,
     "gpu": _behave,
