@@ -135,7 +135,7 @@ def build_ensembles(
         share = within(until, shares(_SHIPPED_SHARE * deadline.left, _TIMED_WAYS))
         whole = _ways(stored, np.arange(len(stored.rows)), None, share)
         share = within(until, shares(deadline.left, _TIMED_WAYS * (folds if folds > 1 else _PARTS)))
-        judged: list[dict[str, Judged]] = []
+        judged: list[dict[str, _Judged]] = []
         while len(judged) < folds and not until.pressing:
             judged.append(_judged(stored, len(judged), share))
     if until.pressing:

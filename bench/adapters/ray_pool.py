@@ -176,13 +176,15 @@ class Pool:
 
     def take(self, *, gpu: bool, fits: Callable[[Host], bool]) -> Member | None:
         """Take an idle worker where a fit ``fits``, one with a GPU or rather one without; None while there is none."""
-        roomy = {host.node for host in self._hosts.values() if fits(host)}
-        fitting = [member for member in self._idle if member.host.node in roomy and (member.gpu > 0 or not gpu)]
-        if not fitting:
-            return None
-        member = fitting[-1] if gpu else min(reversed(fitting), key=lambda member: member.gpu)
-        self._idle.remove(member)
-        return member
+        roomy: dict[Host, bool] = {}
+        fitting = [member for member in reversed(self._idle) if member.gpu > 0 or not gpu]
+        for member in sorted(fitting, key=lambda member: member.gpu):
+            if member.host not in roomy:
+                roomy[member.host] = fits(member.host)
+            if roomy[member.host]:
+                self._idle.remove(member)
+                return member
+        return None
 
     def give(self, member: Member) -> None:
         """Take a worker back that is through with its fit."""
