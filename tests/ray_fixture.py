@@ -12,7 +12,7 @@ from bench.family import discover
 from bench.resources import Machine
 
 #: Two slots that share one GPU, which Ray need not find to reckon with it.
-MACHINE = Machine(cpus=2, memory_bytes=2**30, gpus=1, cpus_why="told")
+MACHINE = Machine(cpus=2, memory_bytes=2**40, gpus=1, cpus_why="told")  # the tests' own process counts, too
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,12 @@ def namespaces() -> bool:
 needs_root = pytest.mark.skipif("not namespaces()", reason="only root may mount file systems and make namespaces")
 
 
+#: Some tests hide what temporary folders hold from the command, which could not be there itself.
+elsewhere = pytest.mark.skipif(
+    sys.prefix.startswith(("/tmp/", "/var/tmp/")), reason="what is tested lies in a temporary folder"
+)
+
+
 def after(*preparations: str, unshare: str = "-m") -> tuple[str, ...]:
     """What starts a command in a namespace of its own, in which something was done before."""
     return ("unshare", unshare, "sh", "-ec", "; ".join([*preparations, 'exec "$@"']), "sh")
@@ -191,6 +197,7 @@ PLACES = {
 
 
 @needs_root
+@elsewhere
 @pytest.mark.parametrize(
     ("place", "engine"),
     [
@@ -280,6 +287,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_allowed(tmp_path):
 
 
 @needs_root
+@elsewhere
 def test_item_66_no_place_for_ray(undisturbed):
     within = after("for place in /tmp /var/tmp; do mount -t tmpfs -o ro tmpfs $place; done")
     with TemporaryDirectory(dir="/dev/shm", prefix="a-long-name-for-sockets-") as name:
