@@ -16,6 +16,7 @@ import pkgutil
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -54,6 +55,7 @@ _LOGGER = logging.getLogger("bench.engine")
 GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.2
 _START_SECONDS = 60.0
+_KNOCK_SECONDS = 10.0
 #: How long a start that nobody waits for any longer may take to see that, before its processes are killed.
 _BREAK_OFF_SECONDS = 0.5
 _OBJECT_STORE_BYTES = 256 * 2**20
@@ -207,6 +209,7 @@ def ray_joined(address: str) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     pl.thread_pool_size()
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
@@ -218,6 +221,13 @@ def ray_joined(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Find out whether anybody listens, for which Ray itself takes a minute; ``auto`` names no address to ask."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 class RayThread:
