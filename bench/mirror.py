@@ -176,13 +176,14 @@ class Mirror:
         Raises:
             StoreError: the store cannot be written to.
         """
+        before = set(self._known)  # first: what arrives meanwhile is not gone
         now = {name: _state(self.folder / name) for name in _names(self.folder)}
         changed = [name for name, state in now.items() if state is not None and self._known.get(name) != state]
         sent = [(name, self._pool.submit(self._send, name)) for name in changed]
         for name, transfer in sent:
             transfer.result()
             self._known[name] = now[name] or (0, 0)
-        for name in self._known.keys() - now.keys():
+        for name in before - now.keys():
             with telling(self.address), contextlib.suppress(FileNotFoundError):
                 self._system.delete_file(f"{self._root}/{name}")
             del self._known[name]

@@ -209,6 +209,10 @@ def _check(content: Mapping[str, Any]) -> None:
         raise RequestError(
             "--address and --engine local exclude each other: one uses a cluster, the other this process."
         )
+    if content.get("address") and content.get("memory"):
+        raise RequestError(
+            "--memory is for this machine; of those of a cluster (--address), `ray start` says how much."
+        )
     if content.get("query") and not is_database(content["dataset"]):
         raise RequestError("--query is for databases, such as postgresql://user:password@host/database.")
     if content.get("query") and "#" in content["dataset"]:

@@ -30,6 +30,7 @@ from bench.identity import digest
 from bench.journal import seconds_spent
 from bench.leaderboard import HEAD, TAIL, harmless_csv
 from bench.metric import get_metric
+from bench.mirror import is_remote
 from bench.progress import Progress
 from bench.resources import machine
 from bench.secrets import redacted
@@ -192,6 +193,8 @@ def execute_suite(
     spec = make_spec(dataset=suite.entries[0], **settings)
     _check(spec)
     identity = digest("suite", suite.name, spec.identity() | {"dataset": None})
+    if spec.output is not None and is_remote(spec.output):
+        raise RequestError("--output of a suite must be a folder; of single runs, it may be in an object store.")
     folder = Path(spec.output or RESULTS / f"{slug(suite.name)[:_LONGEST_NAME]}-{identity[:8]}").absolute()
     with contextlib.closing(hold(folder, identity)):
         parts = tuple(

@@ -12,6 +12,7 @@ import pytest
 from processes import board, command, events, folds_by_workers
 from test_survival import CHEAP, carry_out, finished_folds, searching
 
+from bench import mirror as mirror_module
 from bench.errors import StoreError
 from bench.mirror import Mirror, is_remote, local_folder
 
@@ -71,6 +72,24 @@ def test_a_shorter_journal_takes_no_longer_ones_place(machine):
     (mirror.folder / "journal.jsonl").write_text("one\ntwo\n")  # and then this machine was cut off
     assert Mirror("s3://bucket/ahead").pull()
     assert (mirror.folder / "journal.jsonl").read_text() == "one\ntwo\n"
+
+
+def test_what_arrives_while_the_store_is_brought_up_to_date_stays(machine, monkeypatch):
+    mirror = Mirror("s3://bucket/meanwhile")
+    mirror.folder.mkdir(parents=True)
+    (mirror.folder / "journal.jsonl").touch()
+    names = mirror_module._names
+
+    def arrives(folder):
+        yield from list(names(folder))
+        mirror._write("trials/a/fold-0/model", b"model")  # a worker's, which shares this folder
+        (folder / "trials" / "a" / "fold-0").mkdir(parents=True)
+        (folder / "trials" / "a" / "fold-0" / "model").write_bytes(b"model")
+        mirror.receive(["trials/a/fold-0/model"])
+
+    monkeypatch.setattr(mirror_module, "_names", arrives)
+    mirror.push()
+    assert mirror._read("trials/a/fold-0/model") == b"model"
 
 
 def test_a_run_is_held_by_one_command(machine):

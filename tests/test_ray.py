@@ -15,8 +15,9 @@ from ray_fixture import MACHINE, engine, families_at_large  # noqa: F401 - fixtu
 from search_fixture import Watcher, counted, make_family, make_space
 from search_fixture import make_search as make_search_of
 
-from bench.adapters import ray_runtime
+from bench.adapters import ray_pool, ray_runtime
 from bench.adapters.ray_actors import RayEngine
+from bench.adapters.ray_hosts import Host
 from bench.adapters.ray_pool import Pool
 from bench.budget import Plan
 from bench.engine import LocalEngine
@@ -153,6 +154,34 @@ def test_fits_under_way_are_given_up_when_the_run_is_stopped(engine, problem):  
     again, watcher = make_search(counted(1), "polite")
     engine.run(again, problem, threading.Event())
     assert outcomes(watcher) == {"polite": {("ok", "")}}
+
+
+def test_a_cluster_that_has_lost_all_machines_is_given_up(monkeypatch):
+    host = Host(node="a", name="a", cpus=1, gpus=0, memory_bytes=2**30)
+    alive = [host]
+    monkeypatch.setattr(ray_pool, "hosts_alive", lambda: tuple(alive))
+    monkeypatch.setattr(ray_pool, "_LOOK_SECONDS", 0.0)
+    pool = Pool(MACHINE, address="auto", cpus=None, gpus=None)
+    pool._hosts = {"a": host}
+    pool.settle([])
+    alive.clear()
+    pool.settle([])  # another may come
+    monkeypatch.setattr(ray_pool, "_DYING_SECONDS", 0.0)
+    with pytest.raises(ClusterError, match="a machine of the cluster must be there for fits"):
+        pool.settle([])
+
+
+@pytest.mark.parametrize(("gpus", "visible"), [(0, ""), (1, "5")])
+def test_without_gpus_no_process_of_ray_sees_one(gpus, visible, monkeypatch, engine):  # noqa: F811
+    seen = []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    ray = ray_runtime.import_ray()
+    monkeypatch.setattr(ray, "init", lambda **_: seen.append(os.environ["CUDA_VISIBLE_DEVICES"]))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    here = Machine(cpus=1, memory_bytes=2**30, gpus=gpus, cpus_why="told")
+    with ray_runtime.ray_started(here, ray_runtime.make_folder(), threading.Event()):
+        pass
+    assert seen == [visible]
 
 
 @pytest.fixture

@@ -217,3 +217,9 @@ def test_a_signal_ends_the_dataset_under_way_with_its_board_and_the_suite(tmp_pa
     with command(*asked, "--trials", 4, "--engine", "local", folder=tmp_path) as started:
         assert started.wait(100) == 0, started.stderr
     assert set(suite_table(tmp_path / "out")["outcome"]) == {"complete"}
+
+
+def test_a_suite_in_an_object_store_is_refused(cli):
+    told = cli("suite", "run", "smoke", "--trials", 1, "--output", "s3://bucket/suite")
+    assert told.code == 2
+    assert "--output of a suite must be a folder" in told.err

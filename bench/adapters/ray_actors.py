@@ -20,7 +20,7 @@ from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, i
 from bench.adapters.ray_worker import Delivery
 from bench.admission import Admission
 from bench.candidate import Candidate
-from bench.engine import LocalEngine, do, uses_gpu
+from bench.engine import LocalEngine, allotment_for, do, uses_gpu
 from bench.errors import ClusterError, RequestError
 from bench.family import select
 from bench.parcel import unpack
@@ -104,11 +104,11 @@ class RayEngine:
                 self._pool.load(problem)
                 self._work(search, stop)
                 self._pool.close()
-                if problem.store is not None:
-                    problem.store.settle()
             except ClusterError as error:
                 logger.warning("%s Going on in this process, as with --engine local.", error)
                 self._go_on_here(search, problem, stop)
+            if problem.store is not None:
+                problem.store.settle()
 
     def _open_pool(self) -> None:
         """Start the workers, which import what the families need that are likely to be tried."""
@@ -135,7 +135,7 @@ class RayEngine:
         self._held, self._running = [], {}
         for work in begun:
             if not stop.is_set() and (wanted := search.renewed(work)) is not None:
-                search.tell(do(wanted, problem, Allotment()))
+                search.tell(do(wanted, problem, allotment_for(wanted.candidate.family, self._machine, 1)))
         LocalEngine(self._machine).run(search, problem, stop)
 
     def _hand_out(self, search: Search) -> bool:

@@ -73,6 +73,7 @@ class Pool:
         self._dying: dict[str | None, float] = {}
         self._refused: set[str | None] = set()
         self._looked = self._weighed = 0.0
+        self._peopled = math.inf
         self._load: tuple[Any, Any, Terms] | None = None
 
     def open(self, likely: Sequence[str]) -> None:
@@ -263,7 +264,11 @@ class Pool:
             raise ClusterError(f"workers must start on at least one machine; the last try ended with: {reason}.")
 
     def _look(self) -> None:
-        """Let go of machines that are gone, and check those that have come."""
+        """Let go of machines that are gone, and check those that have come.
+
+        Raises:
+            ClusterError: none has been there for long.
+        """
         self._looked = time.monotonic()
         alive = {host.node: host for host in hosts_alive()}
         for node in [node for node in self._hosts if node not in alive]:
@@ -271,6 +276,10 @@ class Pool:
             logger.warning("%s has left the cluster; its fits are done elsewhere.", gone.name)
             for member in [member for member in self._idle if member.host == gone]:
                 self.drop(member)
+        if self._hosts or self._asked:
+            self._peopled = self._looked
+        elif self._looked > self._peopled + _DYING_SECONDS:
+            raise ClusterError(f"a machine of the cluster must be there for fits, got none for {_DYING_SECONDS:.0f} s.")
         known = {*self._hosts, *self._refused, *(host.node for host in self._asked.values())}
         for node in alive.keys() - known:
             self._asked[ask_software(alive[node])] = alive[node]

@@ -177,8 +177,9 @@ def ray_started(machine: Machine, folder: str, stop: threading.Event, *, agents:
     ray = import_ray()
     logging.getLogger("ray").setLevel(logging.ERROR)
     pl.thread_pool_size()  # polars starts as many threads as the environment says: before it says so of others
+    hidden = {} if machine.gpus else {"CUDA_VISIBLE_DEVICES": ""}
     try:
-        with _environment(thread_environment(1)), _without_unused_parts(stop, agents):
+        with _environment(thread_environment(1) | hidden), _without_unused_parts(stop, agents):
             ray.init(
                 address="local",
                 num_cpus=machine.cpus,
