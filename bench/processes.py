@@ -4,9 +4,11 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+_DYING_SECONDS = 1.0
 #: Folders that go with this process, even where it is ended at once.
 _temporary: set[str] = set()
 
@@ -52,9 +54,14 @@ def goes_along(folder: str) -> str:
 
 def end_at_once(code: int) -> None:
     """End this process, and with it all that it started and its temporary folders."""
-    for process in descendants(os.getpid()):
+    ours = list(descendants(os.getpid()))
+    for process in ours:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
+    last_moment = time.monotonic() + _DYING_SECONDS
+    while any(map(resident_memory, ours)) and time.monotonic() < last_moment:
+        time.sleep(0.005)  # the dying may still write into the folders
     for folder in _temporary:
-        shutil.rmtree(folder, ignore_errors=True)
+        while os.path.isdir(folder) and time.monotonic() < last_moment:
+            shutil.rmtree(folder, ignore_errors=True)
     os._exit(code)

@@ -101,7 +101,7 @@ def test_item_50_workers_are_killed_all_the_time(cluster, hidden, undisturbed):
     draw = random.Random(seed)
 
     def kill():
-        while not over.wait(4):
+        while not over.wait(2):
             if workers := cluster.workers():
                 killed.append(draw.choice(workers))
                 os.kill(killed[-1], signal.SIGKILL)

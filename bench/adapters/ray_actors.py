@@ -219,7 +219,7 @@ class RayEngine:
         if not awaited:
             time.sleep(POLL_SECONDS)
             return set()
-        done, rest = ray.wait(awaited, num_returns=1, timeout=POLL_SECONDS)
+        done, rest = ray.wait(awaited, num_returns=1, timeout=self._pool.patience)
         if done and rest:
             done += ray.wait(rest, num_returns=len(rest), timeout=0)[0]
         return set(done)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.adapters.ray_hosts import Host, ask_software, difference, hosts_alive, require_alike, this_host
-from bench.adapters.ray_runtime import import_ray, share
+from bench.adapters.ray_runtime import POLL_SECONDS, import_ray, share
 from bench.adapters.ray_worker import Terms, Worker, token_file
 from bench.admission import WORKER_BYTES
 from bench.engine import fits_a_gpu, memo_bytes
@@ -30,10 +30,12 @@ _DYING_SECONDS = 60.0
 #: How often machines that have come or gone are looked for.
 _LOOK_SECONDS = 1.0
 _LEAVING_SECONDS = 2.0
-#: What Ray's own processes take; of the memory, the share that is reckoned with, since it is weighed only now and then.
+#: What Ray's own processes take; of the memory, the share that is reckoned with, since it is weighed only now and then:
+#: more often where less than a quarter of it is left.
 _RAY_BYTES = 350_000_000
 _USABLE = 0.95
-_WEIGH_SECONDS = 0.3
+_WEIGH_SECONDS, _WEIGH_SOON_SECONDS = 0.3, 0.05
+_NEARLY_FULL = 0.75
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -72,7 +74,10 @@ class Pool:
         self._failed: Counter[str | None] = Counter()
         self._dying: dict[str | None, float] = {}
         self._refused: set[str | None] = set()
-        self._looked = self._weighed = 0.0
+        self._looked = 0.0
+        self._weigh_at = 0.0
+        #: Seconds after which it is time to look at the pool again.
+        self.patience = POLL_SECONDS
         self._peopled = math.inf
         self._load: tuple[Any, Any, Terms] | None = None
 
@@ -110,11 +115,16 @@ class Pool:
 
     def overfull(self) -> bool:
         """Whether this command and all that it started hold more memory than they may; not asked of a cluster."""
-        if self._joined or time.monotonic() < self._weighed + _WEIGH_SECONDS:
+        if self._joined or time.monotonic() < self._weigh_at:
             return False
-        self._weighed, ours = time.monotonic(), [os.getpid(), *descendants(os.getpid())]
-        limit = _USABLE * self._machine.memory_bytes
-        return sum(map(resident_memory, ours)) > limit and sum(map(memory_of, ours)) > limit
+        ours, limit = [os.getpid(), *descendants(os.getpid())], _USABLE * self._machine.memory_bytes
+        held = sum(map(resident_memory, ours))
+        if held > _NEARLY_FULL * limit:
+            held = sum(map(memory_of, ours))
+        nearly = held > _NEARLY_FULL * limit
+        self.patience = _WEIGH_SOON_SECONDS if nearly else POLL_SECONDS
+        self._weigh_at = time.monotonic() + (_WEIGH_SOON_SECONDS if nearly else _WEIGH_SECONDS)
+        return held > limit
 
     def shrink(self) -> None:
         """Do with one worker less from now on, as long as there are two."""

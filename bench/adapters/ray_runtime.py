@@ -290,7 +290,7 @@ class RayThread:
         self._thread.join(None if self._settled.is_set() else _BREAK_OFF_SECONDS)
         if not self._thread.is_alive():
             return
-        for process in descendants(os.getpid(), self._thread.native_id):
+        for process in list(descendants(os.getpid(), self._thread.native_id)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         shutil.rmtree(self._folder, ignore_errors=True)
