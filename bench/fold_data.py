@@ -99,13 +99,13 @@ def _encode(problem: Problem, recipe_name: str, fold: int, features: Features, m
     task, train = problem.task, training_rows(problem, fold, most)
     seed = seed_for(problem.seed, "recipe", recipe_name, fold)
     recipe = make_recipe(recipe_name, task.schema, task.kind, seed, features)
-    encoded = recipe.fit_transform(task.features[train], task.y[train])
+    encoded = recipe.fit_transform(task.features, task.y[train], train)
     with building(recipe_folder(problem.folder, recipe_name, fold, features, most)) as temporary:
         recipe.save(temporary)
     with building(folder, sums=False) as temporary:  # last, since nobody looks for the recipe once this is there
         _write(temporary / "train.npy", encoded.values)
-        _write(temporary / "valid.npy", recipe.transform(task.features[problem.splits.folds[fold].valid]).values)
-        _write(temporary / "test.npy", recipe.transform(task.features[problem.splits.test]).values)
+        _write(temporary / "valid.npy", recipe.transform(task.features, problem.splits.folds[fold].valid).values)
+        _write(temporary / "test.npy", recipe.transform(task.features, problem.splits.test).values)
         layout = {
             "categorical": encoded.categorical,
             "cardinalities": encoded.cardinalities,

@@ -322,3 +322,23 @@ with interrupts.Interrupts():
     assert told.returncode == 143
     assert time.monotonic() - begun < 10
     assert told.stderr.splitlines()[-1] == "ended before all was written; the same command goes on."
+
+
+def test_an_interrupt_within_a_finaliser_is_not_lost():
+    code = """
+import os, signal, time
+from bench.cli.interrupts import insisting
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+try:
+    with insisting():
+        Interrupted()
+        time.sleep(30)
+except KeyboardInterrupt:
+    print("left")
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    assert told.stdout == "left\n"
+    assert "Exception ignored" in told.stderr

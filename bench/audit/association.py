@@ -4,7 +4,7 @@ Each column alone predicts rows it was not fitted on, in three folds. A number i
 of its quantile bin, and between its neighbours; a category by the mean of its value. The best of these counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,13 +58,18 @@ def associations(features: pl.DataFrame, y: Array, kind: TaskKind) -> Associatio
 
 
 def _tree_scores(columns: list[pl.Series], y: Array, part: Array, kind: TaskKind) -> dict[str, float]:
-    """The trees' scores, reading so many columns at once as fit into memory beside the table."""
+    """The trees' scores."""
     scores: dict[str, float] = {}
-    for start in range(0, len(columns), _COLUMNS_AT_ONCE):
-        some = columns[start : start + _COLUMNS_AT_ONCE]
+    for block in blocks(len(columns)):
+        some = columns[block]
         names = [column.name for column in some]
         scores |= zip(names, tree_scores(to_matrix(some), y, part, kind).tolist(), strict=True)
     return scores
+
+
+def blocks(n_columns: int) -> Iterator[slice]:
+    """So many columns at once as are small beside a table of very many, and no fewer than keep a step busy."""
+    return (slice(start, start + _COLUMNS_AT_ONCE) for start in range(0, n_columns, _COLUMNS_AT_ONCE))
 
 
 def to_matrix(columns: list[pl.Series]) -> Array:

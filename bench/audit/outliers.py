@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.audit.association import to_matrix
+from bench.audit.association import blocks, to_matrix
 from bench.audit.finding import Finding
 from bench.audit.view import View, plural
 from bench.metric import Array
 
-_COLUMNS_AT_ONCE = 2_000
 _FAR = 10.0
 _MANY = 0.001
 _TAIL = 0.01
@@ -114,8 +113,8 @@ def _sorted_numbers(view: View) -> Iterator[tuple[str, Array]]:
     if not names:
         return
     features = view.sample_features.select(names).get_columns()
-    for start in range(0, len(names), _COLUMNS_AT_ONCE):
-        columns = features[start : start + _COLUMNS_AT_ONCE]
+    for block in blocks(len(names)):
+        columns = features[block]
         matrix = np.sort(to_matrix(columns), axis=1)
         known = (~np.isnan(matrix)).sum(axis=1)
         for column, values, count in zip(columns, matrix, known, strict=True):

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
+from bench.audit.association import blocks, to_matrix
 from bench.audit.finding import Finding
 from bench.audit.view import SAMPLE_ROWS, View, plural
 from bench.metric import Array
@@ -111,17 +112,36 @@ def near_duplicates(view: View) -> Iterator[Finding]:
 
 def _rounded(learned: pl.DataFrame, asked: pl.DataFrame) -> tuple[Array, Array]:
     """Number the values of every column alike in both tables [n_rows, n_columns], numbers after rounding."""
-    both = pl.concat([learned, asked])
-    floats = both.select(cs.float())
-    spreads = floats.select(pl.all().std()).row(0, named=True) if floats.width else {}
-    steps = {name: _ROUNDING * (spread or 0.0) for name, spread in spreads.items()}
-    values = {
-        name: (pl.col(name) / steps[name]).round() if 0 < steps.get(name, 0.0) < float("inf") else pl.col(name)
-        for name in both.columns
-    }
-    ranks = both.select(value.rank("dense").fill_null(0).cast(pl.Int32).alias(name) for name, value in values.items())
-    codes = ranks.to_numpy()
+    codes = np.empty((len(learned) + len(asked), learned.width), dtype=np.int32)
+    for block in blocks(learned.width):
+        codes[:, block] = _ranked(pl.concat([table[:, block] for table in (learned, asked)]))
     return codes[: len(learned)], codes[len(learned) :]
+
+
+def _ranked(frame: pl.DataFrame) -> Array:
+    """Number what is in each column alike where it is equal, numbers after rounding; what is missing is 0."""
+    floats = {column.name: column for column in frame.select(cs.float()).get_columns()}
+    ranks = dict(zip(floats, _ranks_of_floats(to_matrix(list(floats.values()))), strict=True)) if floats else {}
+    others = frame.select((~cs.float()).rank("dense").fill_null(0).cast(pl.Int32))
+    return np.column_stack([ranks[name] if name in ranks else others[name].to_numpy() for name in frame.columns])
+
+
+def _ranks_of_floats(matrix: Array) -> Array:
+    """Rank every row of a matrix after rounding, equal numbers alike; NaN becomes 0."""
+    known = ~np.isnan(matrix)
+    counted = known | ~known.any(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):  # infinite numbers have no deviation
+        steps = _ROUNDING * np.std(matrix, axis=1, where=counted, keepdims=True)
+        rounded = np.where((steps > 0) & (steps < np.inf), np.round(matrix / steps), matrix)
+    order = np.argsort(rounded, axis=1)
+    ascending = np.take_along_axis(rounded, order, axis=1)
+    rank = np.ones(matrix.shape, dtype=np.int32)
+    rank[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
+    rank = np.cumsum(rank, axis=1, dtype=np.int32)
+    rank[np.isnan(ascending)] = 0
+    ranks: Array = np.empty_like(rank)
+    np.put_along_axis(ranks, order, rank, axis=1)
+    return ranks
 
 
 def _near(learned: Array, asked: Array, left: Array) -> dict[int, int]:
@@ -131,7 +151,7 @@ def _near(learned: Array, asked: Array, left: Array) -> dict[int, int]:
     found: dict[int, int] = {}
     for block in range(_MOST_DIFFERENT + 1):
         columns = slice(block, None, _MOST_DIFFERENT + 1)
-        for here, there in _equal_pairs(_keys(learned[:, columns]), _keys(asked[left][:, columns])):
+        for here, there in _equal_pairs(_keys(learned[:, columns]), _keys(asked[:, columns])[left]):
             equal = learned[here] == asked[left[there]]
             close = (equal.sum(axis=1) >= learned.shape[1] - _MOST_DIFFERENT) & (equal @ bits > needed)
             for a, b in zip(here[close].tolist(), left[there[close]].tolist(), strict=True):
@@ -140,8 +160,10 @@ def _near(learned: Array, asked: Array, left: Array) -> dict[int, int]:
 
 
 def _keys(codes: Array) -> Array:
-    """One number a row, equal for equal rows."""
-    return _hashes(pl.DataFrame(codes))
+    """One number a row, equal for equal rows, and for others only by a chance of one in 2^62."""
+    weights = np.asarray(np.random.default_rng(0).integers(0, 2**64, size=codes.shape[1], dtype=np.uint64))
+    parts = [codes[:, block].astype(np.uint64) @ weights[block] for block in blocks(codes.shape[1])]
+    return np.asarray(np.sum(parts, axis=0, dtype=np.uint64))
 
 
 def _equal_pairs(learned: Array, asked: Array) -> Iterator[tuple[Array, Array]]:

@@ -20,6 +20,7 @@ _NOTICE = b"stopping; a board of what is finished follows. Interrupt again to en
 _LATE = b"ended before all was written; the same command goes on.\n"
 #: What may follow the first signal, in seconds; a little more than plans allow for.
 _LAST_SECONDS = 9.0
+_INSIST_SECONDS = 1.0
 _SHOW_CURSOR = b"\x1b[?25h\n"  # which a live display has hidden
 
 
@@ -83,6 +84,26 @@ def leaving_when_interrupted() -> Iterator[None]:
     try:
         yield
     finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def insisting() -> Iterator[None]:
+    """While the block runs, SIGINT raises `KeyboardInterrupt` in it, and again until the block is left.
+
+    Python swallows one that comes while it is within a finaliser or a callback of the collector.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGALRM)}
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 

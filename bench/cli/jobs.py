@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from bench.cli.interrupts import insisting
+
 if TYPE_CHECKING:
     from bench.adapters.ray_jobs import Jobs
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 def follow(jobs: "Jobs", name: str) -> NoReturn:
     """Print what a job prints until it is over, and exit with its code; an interrupt leaves it running."""
     try:
-        job = jobs.follow(name, lambda line: print(line, flush=True))
+        with insisting():
+            job = jobs.follow(name, lambda line: print(line, flush=True))
     except KeyboardInterrupt:
         there = shlex.join([name, "--address", jobs.shown])
         print(f"\nthe job goes on. To see it: bench status {there} --follow", file=sys.stderr)

@@ -46,17 +46,18 @@ class Recipe(Protocol):
     """Turns a coerced table (see `Schema.coerce`) into numbers.
 
     A recipe is fitted once, on the training rows of one fold. ``fit_transform`` may encode those rows otherwise than
-    ``transform`` would (out-of-fold target encoding). ``version`` is part of a trial's identity: raise it whenever the
-    encoding changes.
+    ``transform`` would (out-of-fold target encoding). With ``rows``, by number, those of the table are meant: then no
+    more of it is copied than is read, which matters where columns are many. ``version`` is part of a trial's identity:
+    raise it whenever the encoding changes.
     """
 
     version: int
 
-    def fit_transform(self, frame: pl.DataFrame, y: Array) -> Encoded:
-        """Fit on training rows (``y``: class codes or values) and encode them."""
+    def fit_transform(self, frame: pl.DataFrame, y: Array, rows: Array | None = None) -> Encoded:
+        """Fit on training rows (``y``: their class codes or values) and encode them."""
         ...
 
-    def transform(self, frame: pl.DataFrame) -> Encoded:
+    def transform(self, frame: pl.DataFrame, rows: Array | None = None) -> Encoded:
         """Encode other rows; unseen categories and missing values never fail; the result is finite or NaN."""
         ...
 

@@ -18,10 +18,10 @@ class Blank(FittedRecipe):
     shows_gaps = frozenset()
     version = 1
 
-    def fit_transform(self, frame: pl.DataFrame, y: Array) -> Encoded:
+    def fit_transform(self, frame: pl.DataFrame, y: Array, rows: Array | None = None) -> Encoded:
         """Count rows."""
         self._schema = Schema(columns=())
-        return super().fit_transform(frame, y)
+        return super().fit_transform(frame, y, rows)
 
     def _fit(self, table: Table, y: Array) -> Encoded:
         return self._encode(table)

@@ -104,6 +104,12 @@ class Columns:
         every = [feature for reader in self.readers for feature in reader.features]
         return tuple(every[index] for index in self.kept)
 
+    @property
+    def names(self) -> list[str]:
+        """The columns of the table that are read."""
+        readers, categories = (reader.name for reader in self.readers), (column.name for column in self.categories)
+        return list(dict.fromkeys((*readers, *categories)))
+
     def read(self, frame: pl.DataFrame) -> Table:
         """Read any rows."""
         return Table(

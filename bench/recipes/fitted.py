@@ -50,6 +50,12 @@ def assemble(
     )
 
 
+def _gathered(frame: pl.DataFrame, names: Sequence[str], rows: Array | None) -> pl.DataFrame:
+    """Take rows of the columns that are read; one column at least, which tells how many rows there are."""
+    some = frame.select(names or frame.columns[:1])
+    return some if rows is None else some[rows]
+
+
 class FittedRecipe(ABC):
     """A recipe (see `Recipe`) in three steps: `Columns` reads the table, `Made` adds to it, the subclass encodes it.
 
@@ -100,10 +106,11 @@ class FittedRecipe(ABC):
         """The table's categorical columns, made ones last."""
         return (*self._columns.categories, *self._made.categories)
 
-    def fit_transform(self, frame: pl.DataFrame, y: Array) -> Encoded:
+    def fit_transform(self, frame: pl.DataFrame, y: Array, rows: Array | None = None) -> Encoded:
         """Fit on training rows and encode them."""
-        schema = screened(self._schema, frame, targets(y, self._kind))
-        self._columns, table = Columns.fit(schema, frame, self._seed, self._switches)
+        schema = screened(self._schema, frame, targets(y, self._kind), rows)
+        some = _gathered(frame, [column.name for column in schema.columns], rows)
+        self._columns, table = Columns.fit(schema, some, self._seed, self._switches)
         self._made = Made()
         if makes_any(self._switches):
             self._made, table = Made.fit(self._switches, table, self._training(y))
@@ -121,9 +128,10 @@ class FittedRecipe(ABC):
             gaps_shown=self.shows_gaps,
         )
 
-    def transform(self, frame: pl.DataFrame) -> Encoded:
+    def transform(self, frame: pl.DataFrame, rows: Array | None = None) -> Encoded:
         """Encode other rows, each by itself."""
-        return self._encode(self._made.read(self._columns.read(frame)))
+        some = _gathered(frame, self._columns.names, rows)
+        return self._encode(self._made.read(self._columns.read(some)))
 
     def get_feature_names_out(self) -> Array:
         """Name the encoded columns, as scikit-learn's transformers do: text [n_features]."""

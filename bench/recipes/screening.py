@@ -22,18 +22,20 @@ _BLOCK = 2_048
 _FAR = 8.0
 
 
-def screened(schema: Schema, frame: pl.DataFrame, outputs: Array) -> Schema:
+def screened(schema: Schema, frame: pl.DataFrame, outputs: Array, rows: Array | None = None) -> Schema:
     """Leave out the weakest columns of numbers and booleans beyond `MOST_COLUMNS`; the others keep their order.
 
-    ``outputs`` is float64 [n_rows, n_outputs], see `target_encoding.targets`.
+    ``outputs`` is float64 [n_rows, n_outputs], see `target_encoding.targets`, for those ``rows`` of the frame, or all.
     """
     names = _numbers(schema)
     if len(names) <= MOST_COLUMNS:
         return schema
-    rows = np.linspace(0, frame.height - 1, min(_ROWS, frame.height)).astype(np.int64)
-    table, wanted = frame[rows] if len(rows) < frame.height else frame, outputs[rows]
+    some = np.linspace(0, len(outputs) - 1, min(_ROWS, len(outputs))).astype(np.int64)
+    looked_at = some if rows is None else rows[some]
     starts = range(0, len(names), _BLOCK)
-    strengths = np.concatenate([_strengths(table.select(names[at : at + _BLOCK]), wanted) for at in starts])
+    strengths = np.concatenate(
+        [_strengths(frame.select(names[at : at + _BLOCK])[looked_at], outputs[some]) for at in starts]
+    )
     weakest = np.argsort(-strengths, kind="stable")[MOST_COLUMNS:]
     left_out = {names[index] for index in weakest.tolist()}
     return replace(schema, columns=tuple(column for column in schema.columns if column.name not in left_out))
