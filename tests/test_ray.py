@@ -4,6 +4,8 @@ import itertools
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -286,3 +288,25 @@ def test_threads_of_ray_are_held_to_one_and_the_environment_is_as_before(monkeyp
         assert (os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"]) == ("1", "1")
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_what_refers_to_objects_may_be_let_go_while_ray_is_shut_down():
+    """A reference tells Ray's core that it goes; one that is shut down already would end the process there and then."""
+    code = """
+import threading
+from bench.adapters.ray_runtime import RayThread, import_ray
+from bench.resources import machine
+up = threading.Event()
+thread = RayThread(machine(), then=up.set)
+thread.start()
+assert up.wait(60)
+ray = import_ray()
+kept = ray.put(0)
+references = [ray.ObjectRef(kept.binary()) for _ in range(500_000)]
+thread.stop()
+while thread._thread.is_alive():
+    del references[-1:]
+print("alive")
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert told.stdout == "alive\n", told.stderr

@@ -194,7 +194,7 @@ def ray_started(machine: Machine, folder: str, stop: threading.Event, *, agents:
         try:
             yield
         finally:
-            ray.shutdown()
+            _shut_down()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -221,7 +221,36 @@ def ray_joined(address: str) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        _shut_down()
+
+
+class _Core:
+    """Stands before Ray's core: as soon as that is shut down there is none."""
+
+    def __init__(self, core: Any) -> None:
+        """Hand on to ``core``."""
+        self._core: Any = core
+
+    def __getattr__(self, name: str) -> Any:
+        """Hand on what is asked of the core."""
+        return getattr(self._core, name)
+
+    def shutdown_driver(self) -> None:
+        """Shut the core down, out of everybody's reach."""
+        core, self._core = self._core, None
+        core.shutdown_driver()
+
+
+def _shut_down() -> None:
+    """Stop Ray, while other threads may let go of what refers to its objects and actors.
+
+    That tells the core, and a core that is shut down ends the whole process when it is told anything (Ray 2.60). Where
+    there is no core, nobody is told.
+    """
+    worker = pkgutil.resolve_name("ray._private.worker").global_worker
+    if hasattr(worker, "core_worker"):
+        worker.core_worker = _Core(worker.core_worker)
+    import_ray().shutdown()
 
 
 def _knock(address: str) -> None:
