@@ -1,5 +1,6 @@
 """What every family of nets promises beyond the contract; the family mlp has a file of its own."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,29 @@ def test_a_gpu_learns(name):
     sample = make_sample(discover()[name], "binary", n_rows=300)
     prediction = fitted(name, sample, allotment=Allotment(device="cuda", gpu=1.0), epochs=20).predict(sample.test)
     assert np.mean(prediction.argmax(axis=1) == sample.test_y) > 0.8
+
+
+class OutOfMemoryError(RuntimeError):
+    """Called as torch's own."""
+
+
+@pytest.mark.parametrize(
+    ("device", "room", "tries", "fits"),
+    [("cuda", 1.0, 1, True), ("cuda", 0.5, 2, True), ("cuda", 0.25, 2, False), ("cpu", 0.5, 1, False)],
+)
+def test_item_53_a_batch_that_a_gpu_has_no_room_for_is_halved_once(monkeypatch, device, room, tries, fits):
+    sample, tried = make_sample(discover()["tabm"], "binary"), []
+
+    def train(module, rows, watched, *, config, allotment, deadline):
+        tried.append(config.batch_size)
+        if tried[-1] > room * tried[0]:
+            raise OutOfMemoryError
+
+    monkeypatch.setattr("bench.nets.fit.fit_net", train)
+    monkeypatch.setattr("bench.nets.determinism.reproducible", lambda seed, allotment: contextlib.nullcontext())
+    with contextlib.nullcontext() if fits else pytest.raises(OutOfMemoryError):
+        fitted("tabm", sample, allotment=Allotment(device=device))
+    assert tried == [tried[0], tried[0] // 2][:tries]
 
 
 def test_members_may_have_batches_of_their_own():

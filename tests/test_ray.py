@@ -72,7 +72,7 @@ def test_same_results_as_in_this_process(engine, problem, tmp_path):  # noqa: F8
     assert {status for _, status, _, _ in told[0]} == {"ok", "error"}
 
 
-def test_whatever_a_fit_does_is_its_own_outcome(engine, problem, capfd):  # noqa: F811
+def test_item_51_whatever_a_fit_does_is_its_own_outcome(engine, problem, capfd):  # noqa: F811
     names = ("crashes", "killed", "leaves", "raises", "hungry", "nan", "polite")
     search, watcher = make_search(counted(len(names)), *names)
     engine.run(search, problem, threading.Event())
@@ -88,7 +88,7 @@ def test_whatever_a_fit_does_is_its_own_outcome(engine, problem, capfd):  # noqa
     assert capfd.readouterr() == ("", ""), "what Ray has to say about it must not reach the terminal"
 
 
-def test_a_hanging_fit_is_killed_and_its_worker_replaced(engine, problem):  # noqa: F811
+def test_item_49_a_hanging_fit_is_killed_and_its_worker_replaced(engine, problem):  # noqa: F811
     stop = threading.Event()
 
     class Enough(Watcher):
@@ -120,7 +120,7 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def test_a_family_that_fails_three_times_in_a_row_is_given_up(engine, problem):  # noqa: F811
+def test_item_47_a_family_that_fails_three_times_in_a_row_is_given_up(engine, problem):  # noqa: F811
     search, watcher = make_search(counted(12), "raises")
     engine.run(search, problem, threading.Event())
     assert watcher.benched_ == [("raises", "ValueError: made to fail")]

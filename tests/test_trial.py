@@ -82,7 +82,7 @@ def failing(monkeypatch, error):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value)[:20],
 )
-def test_failure_becomes_a_status(monkeypatch, make_small, error, seconds, status, reason):
+def test_item_47_failure_becomes_a_status(monkeypatch, make_small, error, seconds, status, reason):
     problem = make_small()
     failing(monkeypatch, error)
     result = fit(problem, seconds=seconds)
@@ -166,7 +166,7 @@ def all_but_one(value):
         ("regression", lambda n: None, "shape"),
     ],
 )
-def test_prediction_that_cannot_be_scored_is_an_error(monkeypatch, make_small, kind, predict, reason):
+def test_item_48_prediction_that_cannot_be_scored_is_an_error(monkeypatch, make_small, kind, predict, reason):
     class Bad(Spy):
         def predict(self, X):
             return predict(len(X.values))
