@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from network import Host
 from processes import processes_of
 
 RAY = Path(sys.executable).with_name("ray")
@@ -27,20 +28,26 @@ def free_port() -> int:
 class Cluster:
     """A head without cores, and nodes that come and go; `address` is where commands join it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="c-", dir="/tmp"))
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = f"{address}:{free_port()}"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         self.environment |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
         self.environment |= {"RAY_health_check_period_ms": "500", "RAY_health_check_timeout_ms": "1000"}
         self.nodes: list[subprocess.Popen] = []
         head = ["--head", "--port", self.address.rpartition(":")[2], "--include-dashboard=false"]
-        self._start(*head, "--temp-dir", str(self.folder), cpus=0, gpus=0, hide=None, more={})
+        head += ["--node-ip-address", address, "--temp-dir", str(self.folder)]
+        self._start(*head, cpus=0, gpus=0, hide=None, host=None, more={})
         self.wait_for(0)
 
-    def add(self, *, cpus: int = 2, gpus: int = 0, hide: Path | None = None, **more: str) -> subprocess.Popen:
-        """Start a node, which sees nothing of what lies below ``hide`` and has ``more`` in its environment."""
-        node = self._start("--address", self.address, cpus=cpus, gpus=gpus, hide=hide, more=more)
+    def add(
+        self, *, cpus: int = 2, gpus: int = 0, hide: Path | None = None, host: Host | None = None, **more: str
+    ) -> subprocess.Popen:
+        """Start a node, which sees nothing of what lies below ``hide`` and has ``more`` in its environment.
+
+        It is on this machine, or on a ``host`` of `network`.
+        """
+        node = self._start("--address", self.address, cpus=cpus, gpus=gpus, hide=hide, host=host, more=more)
         until = time.monotonic() + 90
         while "Ray runtime started" not in self._log(node).read_text():  # two at once would take the same sockets
             assert node.poll() is None, self.logs()
@@ -51,12 +58,16 @@ class Cluster:
     def _log(self, node: subprocess.Popen) -> Path:
         return self.folder / f"node-{self.nodes.index(node)}.log"
 
-    def _start(self, *how: str, cpus: int, gpus: int, hide: Path | None, more: dict[str, str]) -> subprocess.Popen:
+    def _start(
+        self, *how: str, cpus: int, gpus: int, hide: Path | None, host: Host | None, more: dict[str, str]
+    ) -> subprocess.Popen:
         command = [str(RAY), "start", *how, "--block", "--num-cpus", str(cpus), "--num-gpus", str(gpus)]
         command += ["--object-store-memory", str(80 * 2**20), "--disable-usage-stats"]
         if hide is not None:
             hidden = f'mount -t tmpfs none "{hide}" && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", hidden, "sh", *command]
+        if host is not None:
+            command = [*host.within, *command, "--node-ip-address", host.address]
         with (self.folder / f"node-{len(self.nodes)}.log").open("w") as log:
             node = subprocess.Popen(
                 command,
@@ -108,9 +119,9 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def started() -> Iterator[Cluster]:
-    """A cluster while the block runs."""
-    cluster = Cluster()
+def started(address: str = "127.0.0.1") -> Iterator[Cluster]:
+    """A cluster while the block runs, whose head is at an address of this machine."""
+    cluster = Cluster(address)
     try:
         yield cluster
     finally:

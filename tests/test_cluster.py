@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import cluster as clusters
+import network
 import pytest
 from processes import board, command, events, folds_by_workers
 from test_survival import CHEAP, carry_out, finished_folds
@@ -91,6 +92,26 @@ def test_item_67_a_node_is_lost_and_another_comes(cluster, hidden, undisturbed):
         assert len(workers) >= 3
     assert {fold["status"] for fold in events(run, "fold")} == {"ok"}
     assert len(finished_folds(run)) == len(set(finished_folds(run)))
+    assert board(run).equals(undisturbed(LONG))
+
+
+def test_item_67_a_host_is_cut_off(hidden, undisturbed):
+    """Its processes live on, and nobody hears of them any longer."""
+    if not network.is_possible():
+        pytest.skip("needs root, and `ip` that makes network namespaces")
+    folder = hidden / "cut"
+    with network.joined(2) as (address, hosts), clusters.started(address) as cluster:
+        for host in hosts:
+            cluster.add(cpus=1, hide=hidden, host=host)
+        cluster.wait_for(2)
+        with on(cluster, *LONG, folder=folder) as started:
+            run = folder / "run"
+            started.wait_until(lambda: len(folds_by_workers(run, started.process.pid)) > 20)
+            hosts[0].cut()
+            assert started.wait(300) == 0, started.stderr
+            assert "has left the cluster" in started.stderr
+            assert len({fold["worker"] for fold in folds_by_workers(run, started.process.pid)}) >= 2
+    assert {fold["status"] for fold in events(run, "fold")} == {"ok"}
     assert board(run).equals(undisturbed(LONG))
 
 
