@@ -26,9 +26,12 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A head without cores, and nodes that come and go; `address` is where commands join it."""
+    """A head without cores, and nodes that come and go.
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    `address` is where commands join it, `client` where they do without being one of its nodes, if it is to have that.
+    """
+
+    def __init__(self, address: str = "127.0.0.1", *, client: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="c-", dir="/tmp"))
         self.address = f"{address}:{free_port()}"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -37,6 +40,10 @@ class Cluster:
         self.nodes: list[subprocess.Popen] = []
         head = ["--head", "--port", self.address.rpartition(":")[2], "--include-dashboard=false"]
         head += ["--node-ip-address", address, "--temp-dir", str(self.folder)]
+        if client:
+            port = free_port()
+            self.client = f"ray://{address}:{port}"
+            head += ["--ray-client-server-port", str(port)]
         self._start(*head, cpus=0, gpus=0, hide=None, host=None, more={})
         self.wait_for(0)
 
@@ -119,9 +126,9 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def started(address: str = "127.0.0.1") -> Iterator[Cluster]:
-    """A cluster while the block runs, whose head is at an address of this machine."""
-    cluster = Cluster(address)
+def started(address: str = "127.0.0.1", *, client: bool = False) -> Iterator[Cluster]:
+    """A cluster while the block runs, whose head is at an address of this machine; see `Cluster`."""
+    cluster = Cluster(address, client=client)
     try:
         yield cluster
     finally:

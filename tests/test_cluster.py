@@ -27,7 +27,7 @@ def hidden(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(hidden):
     """Two nodes of one core."""
-    with clusters.started() as started:
+    with clusters.started(client=True) as started:
         for _ in range(2):
             started.add(cpus=1, hide=hidden)
         started.wait_for(2)
@@ -48,10 +48,10 @@ def undisturbed(tmp_path_factory):
     return make
 
 
-def on(cluster, *arguments, folder):
+def on(cluster, *arguments, folder, address=None, **more):
     """`bench` as it joins the cluster."""
-    more = {name: value for name, value in cluster.environment.items() if name.startswith("RAY_")}
-    asked = (*ASKED, *arguments, "--address", cluster.address, "--output", folder / "run")
+    more |= {name: value for name, value in cluster.environment.items() if name.startswith("RAY_")}
+    asked = (*ASKED, *arguments, "--address", address or cluster.address, "--output", folder / "run")
     return command(*asked, folder=folder, **more)
 
 
@@ -68,6 +68,23 @@ def test_a_cluster_without_a_shared_folder_gives_the_same_board(cluster, hidden,
     assert board(folder / "run").equals(undisturbed(SHORT))
     assert (folder / "run" / "predictor").is_dir()
     assert scratch(cluster) == []
+
+
+def test_a_command_that_is_no_node_of_the_cluster(cluster, hidden, undisturbed):
+    folder = hidden / "client"
+    with on(cluster, *SHORT, folder=folder, address=cluster.client) as started:
+        assert started.wait(300) == 0, started.stderr
+        assert len({fold["worker"] for fold in folds_by_workers(folder / "run", started.process.pid)}) == 2
+    assert board(folder / "run").equals(undisturbed(SHORT))
+    assert scratch(cluster) == []
+
+
+def test_what_such_a_command_needs_is_named(cluster, tmp_path):
+    (tmp_path / "grpc.py").write_text("raise ImportError('No module named grpc')")
+    with on(cluster, *SHORT, folder=tmp_path, address=cluster.client, PYTHONPATH=str(tmp_path)) as started:
+        assert started.wait(60) == 1
+    assert "ray[client]" in started.stderr
+    assert "pip install 'automl-bench[cluster]' brings what ray:// needs" in started.stderr
 
 
 def test_cpus_are_so_many_of_the_cluster(cluster, hidden, undisturbed):

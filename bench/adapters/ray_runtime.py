@@ -56,6 +56,7 @@ GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.2
 _START_SECONDS = 60.0
 _KNOCK_SECONDS = 10.0
+_TRIES_TO_JOIN = 3
 #: How long a start that nobody waits for any longer may take to see that, before its processes are killed.
 _BREAK_OFF_SECONDS = 0.5
 _OBJECT_STORE_BYTES = 256 * 2**20
@@ -211,12 +212,14 @@ def ray_joined(address: str) -> Iterator[None]:
     pl.thread_pool_size()
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+        _join(ray, address)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        said = str(error).strip()
+        reason = said.splitlines()[-1] if "Traceback" in said else " ".join(said.split())[:300]
         raise ClusterError(
             f"--address must lead to a Ray cluster, got {address!r}: {type(error).__name__}: {reason}. "
-            "`ray status` on one of its nodes says whether it is up; without --address this machine is used."
+            "`ray status` on one of its nodes says whether it is up; pip install 'automl-bench[cluster]' brings what "
+            "ray:// needs; without --address this machine is used."
         ) from error
     try:
         yield
@@ -251,6 +254,18 @@ def _shut_down() -> None:
     if hasattr(worker, "core_worker"):
         worker.core_worker = _Core(worker.core_worker)
     import_ray().shutdown()
+
+
+def _join(ray: Any, address: str) -> None:
+    """Join a cluster; the process that Ray starts for a client there now and then does not come up (Ray 2.60)."""
+    for tries_left in reversed(range(_TRIES_TO_JOIN)):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+        except ConnectionAbortedError:
+            if not tries_left:
+                raise
+        else:
+            return
 
 
 def _knock(address: str) -> None:
