@@ -130,7 +130,7 @@ def _ranks_of_floats(matrix: Array) -> Array:
     """Rank every row of a matrix after rounding, equal numbers alike; NaN becomes 0."""
     known = ~np.isnan(matrix)
     counted = known | ~known.any(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):  # infinite numbers have no deviation
+    with np.errstate(all="ignore"):  # infinite numbers, and those beyond all bounds, have no deviation
         steps = _ROUNDING * np.std(matrix, axis=1, where=counted, keepdims=True)
         rounded = np.where((steps > 0) & (steps < np.inf), np.round(matrix / steps), matrix)
     order = np.argsort(rounded, axis=1)
