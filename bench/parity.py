@@ -87,16 +87,16 @@ def _predicted(family: Family, sample: Sample, allotment: Allotment) -> Array:
         return estimator.predict(sample.test)
 
 
-def gpu_checks(device: str = "cuda") -> Iterator[Check]:
+def gpu_checks() -> Iterator[Check]:
     """Check each family that takes a GPU, on a task of each kind; a single check that fails where there is none."""
-    if device != "cpu" and not available_gpus():
+    if not available_gpus():
         hint = "Run it on a machine with an NVIDIA GPU that CUDA_VISIBLE_DEVICES lets through."
         yield Check(name="parity", status="error", detail="no GPU to compare the CPU with", hint=hint)
         return
     for family in discover().values():
         if family.uses_gpu:
             for kind in sorted(family.tasks):
-                yield _checked(f"{family.name}, {kind}", partial(compare, family, kind, device))
+                yield _checked(f"{family.name}, {kind}", partial(compare, family, kind))
 
 
 def _checked(name: str, compared: Callable[[], Parity]) -> Check:

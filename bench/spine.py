@@ -1,29 +1,32 @@
 """The spine: the stages of a run, in order. Follow one row of data from here."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.audit import Audit, audit
-from bench.budget import plan
+from bench.budget import Plan, plan
 from bench.cap import make_cap
-from bench.dataset import load_dataset
+from bench.dataset import Dataset, load_dataset
 from bench.engine import Engine, at_work
 from bench.journal import Journal
-from bench.problem import make_problem
+from bench.problem import Problem, make_problem
 from bench.progress import NullProgress, Progress
+from bench.proposals import Proposals
 from bench.recipes.screening import screening_notes
 from bench.record import Record
 from bench.resources import Machine
 from bench.result import Run
 from bench.roster import families_for, make_proposals
-from bench.search import Search
+from bench.search import Past, Search
 from bench.session import Clock, kind_of_test, machine_notes, open_session, seal_test
 from bench.spec import RunSpec
-from bench.split import make_splits
-from bench.task import make_task
+from bench.split import Splits, make_splits
+from bench.task import Task, make_task
 from bench.trace import Recorder
 from bench.track import NullTracker, TrackedTrials, Tracker
+from bench.trial import TrialResult
 from bench.wrap_up import conclude, refit_in_time, track_outcome, tracked
 
 
@@ -59,13 +62,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
     progress = tools.progress
     progress.stage("data")
     tools.stages.begin("data", "load")
-    reading: dict[str, Any] = {"options": spec.reading, "kinds": spec.kinds, "drop": spec.drop}
-    dataset = load_dataset(spec.dataset if data is None else data, **reading)
-    test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
-    cap = make_cap(dataset.frame.width, max_rows=spec.max_rows, test_size=spec.test_size)
-    task = make_task(dataset, test=test, cap=cap, **spec.of_task)
-    dataset = dataset.narrowed(task.own_rows)
-    splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, repeats=spec.repeats, seed=spec.seed)
+    dataset, test, task, splits = _read(spec, data)
     families, left_out = families_for(task, splits, spec.families)
     Audit().require(spec.allow)  # wrong codes are told before there is a folder
     hands = tools.engine.capacity()
@@ -107,18 +104,9 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             tools.stages.tell(journal.stage)
             cells = task.n_rows * task.features.width
             spending = plan(spec, hands, tools.stop, spent=session.spent + tools.clock.seconds, cells=cells)
-            progress.searching(spending, task.metric)
-            search = Search(
-                make_proposals(problem, families, spec, hands),
-                metric=task.metric,
-                n_folds=len(splits.folds),
-                plan=spending,
-                observers=(journal, progress, TrackedTrials(tools.tracker)),
-                past=session.past,
-            )
-            tools.engine.run(search, problem, tools.stop)
-            tools.engine.close()
-            board = conclude(problem, search.results(), record, findings, spec, tested=tested, spending=spending)
+            proposals = make_proposals(problem, families, spec, hands)
+            results = _search(problem, proposals, spending, tools, journal, session.past)
+            board = conclude(problem, results, record, findings, spec, tested=tested, spending=spending)
         tools.stages.begin("tracking", "track")
         track_outcome(tools.tracker, problem, board, spending, killed=tools.stop.is_set())
         tools.stages.end()
@@ -128,3 +116,33 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             left = None if spec.budget is None else spec.budget - session.spent - tools.clock.seconds
             refit_in_time(problem, record, cpus=tools.machine.cpus, seconds=left)
     return Run(folder=session.folder, interrupted=tools.stop.is_set())
+
+
+def _read(spec: RunSpec, data: Any) -> tuple[Dataset, Dataset | None, Task, Splits]:
+    """Read the data and those of ``--test``, and decide what is predicted and how rows are divided."""
+    reading: dict[str, Any] = {"options": spec.reading, "kinds": spec.kinds, "drop": spec.drop}
+    dataset = load_dataset(spec.dataset if data is None else data, **reading)
+    test = load_dataset(spec.test, options=spec.reading, like=dataset) if spec.test else None
+    cap = make_cap(dataset.frame.width, max_rows=spec.max_rows, test_size=spec.test_size)
+    task = make_task(dataset, test=test, cap=cap, **spec.of_task)
+    splits = make_splits(task, test_size=spec.test_size, folds=spec.folds, repeats=spec.repeats, seed=spec.seed)
+    return dataset.narrowed(task.own_rows), test, task, splits
+
+
+def _search(
+    problem: Problem, proposals: Proposals, spending: Plan, tools: Tools, journal: Journal, past: Sequence[Past]
+) -> Sequence[TrialResult]:
+    """Search until the time or the number of candidates is spent."""
+    metric = problem.task.metric
+    tools.progress.searching(spending, metric)
+    search = Search(
+        proposals,
+        metric=metric,
+        n_folds=len(problem.splits.folds),
+        plan=spending,
+        observers=(journal, tools.progress, TrackedTrials(tools.tracker)),
+        past=past,
+    )
+    tools.engine.run(search, problem, tools.stop)
+    tools.engine.close()
+    return search.results()

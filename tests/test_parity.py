@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from bench import parity
 from bench.family import discover
@@ -46,6 +47,7 @@ def test_a_family_that_comes_out_otherwise_is_an_error(monkeypatch):
     assert all("--gpus 0" in check.hint for check in checks)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a torch that finds no GPU")
 def test_a_library_that_cannot_use_the_device_says_why(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as the fit would, for good
     checks = checked(monkeypatch, mlp=discover()["mlp"])

@@ -17,7 +17,7 @@ from ray_fixture import MACHINE, engine, families_at_large  # noqa: F401 - fixtu
 from search_fixture import Watcher, counted, make_family, make_space
 from search_fixture import make_search as make_search_of
 
-from bench.adapters import ray_pool, ray_runtime
+from bench.adapters import ray_pool, ray_runtime, ray_thread
 from bench.adapters.ray_actors import RayEngine
 from bench.adapters.ray_hosts import Host
 from bench.adapters.ray_pool import Pool
@@ -190,7 +190,7 @@ def test_without_gpus_no_process_of_ray_sees_one(gpus, visible, monkeypatch, eng
 def another(monkeypatch, engine):  # noqa: F811
     """An engine of its own, while Ray is up already: two that start at once would replace its parts for each other."""
     assert engine._ray._settled.wait(60)
-    monkeypatch.setattr(ray_runtime, "_one_at_a_time", threading.Lock())
+    monkeypatch.setattr(ray_thread, "_one_at_a_time", threading.Lock())
     made = RayEngine(MACHINE)
     yield made
     made.close()
@@ -226,9 +226,9 @@ def test_where_no_worker_starts_this_process_takes_over(engine, make_small, monk
 
 
 def test_where_ray_takes_too_long_this_process_takes_over(another, make_small, monkeypatch, caplog, families_at_large):  # noqa: F811
-    monkeypatch.setattr(ray_runtime, "_START_SECONDS", 0.5)
+    monkeypatch.setattr(ray_thread, "_START_SECONDS", 0.5)
     search, watcher = make_search(counted(1), "polite")
-    with ray_runtime._one_at_a_time:  # as held by another run of this process
+    with ray_thread._one_at_a_time:  # as held by another run of this process
         another.start()
         another.run(search, make_small(), threading.Event())
     assert outcomes(watcher) == {"polite": {("ok", "")}}
@@ -249,7 +249,7 @@ def test_baselines_do_not_wait_for_ray(another, make_small, families_at_large): 
     families = (make_family("polite", order=0, baseline=True), make_family("nan", order=1))
     spaces = {family.name: make_space(family.name) for family in families}
     search, _ = make_search_of(counted(4), families=families, n_folds=FOLDS, spaces=spaces, observers=(watcher,))
-    with ray_runtime._one_at_a_time:
+    with ray_thread._one_at_a_time:
         another.start()
         another.run(search, make_small(), stop)
     assert {fold.worker.rpartition(":")[2] for fold in watcher.folded_} == {str(os.getpid())}
@@ -294,7 +294,8 @@ def test_what_refers_to_objects_may_be_let_go_while_ray_is_shut_down():
     """A reference tells Ray's core that it goes; one that is shut down already would end the process there and then."""
     code = """
 import threading
-from bench.adapters.ray_runtime import RayThread, import_ray
+from bench.adapters.ray_runtime import import_ray
+from bench.adapters.ray_thread import RayThread
 from bench.resources import machine
 up = threading.Event()
 thread = RayThread(machine(), then=up.set)

@@ -16,7 +16,8 @@ from typing import Any
 
 from bench.adapters.ray_hosts import Host
 from bench.adapters.ray_pool import PREPARING_SECONDS, Member, Pool
-from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, RayThread, import_ray
+from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, import_ray
+from bench.adapters.ray_thread import RayThread
 from bench.adapters.ray_worker import Delivery
 from bench.admission import Admission
 from bench.candidate import Candidate

@@ -10,7 +10,8 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.adapters.ray_runtime import GRACE_SECONDS, RayThread, import_tune, shared
+from bench.adapters.ray_runtime import GRACE_SECONDS, import_tune, shared
+from bench.adapters.ray_thread import RayThread
 from bench.engine import allotment_for, do, gpu_share, memo_bytes, prepare
 from bench.memo import Memo
 from bench.problem import Problem
