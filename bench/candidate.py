@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from bench.space import Params
 
-Origin = Literal["baseline", "default", "portfolio", "tuned", "grown", "ensemble"]
+Origin = Literal["baseline", "default", "quick", "portfolio", "tuned", "grown", "ensemble"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

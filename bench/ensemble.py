@@ -34,15 +34,15 @@ _MOST_MEMBERS = 100
 _OF_A_FAMILY = 25
 #: Families whose best candidate the second layer looks at, beside what was selected.
 _LOOKED_AT = 6
+#: Columns that the second layer sees, one a member and class; two members are seen in any case.
+_MOST_COLUMNS = 120
 #: Candidates times scored rows times classes that are held at once; a few candidates are, whatever their size.
 _MOST_CELLS = 100_000_000
 _FEW_MEMBERS = 10
 #: Parts of a lone fold's rows, which take the place of folds.
 _PARTS = 5
-#: Ways to combine whose fits take time.
-_TIMED_WAYS = 3
-#: Part of the time for what is shipped; the rest is for judging it.
-_SHIPPED_SHARE = 0.25
+#: Ways to combine whose fits take time: those that are linear, and all.
+_LINEAR_WAYS, _TIMED_WAYS = 2, 3
 #: Seconds that combining and scoring take a predicted value and way, and what the fits of weights have at least of all
 #: the time (494,000 rows, 23 classes: 5.5 s beside the fits).
 _SECONDS_A_VALUE = 2e-7
@@ -101,6 +101,31 @@ class _Stored:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    """Numbers of the scored ``rows`` that ways are fitted on, and of the ``own`` that they are judged by, of a fold.
+
+    ``left_out`` is that fold where none of its rows is learned from.
+    """
+
+    rows: Array
+    own: Array
+    fold: int = 0
+    left_out: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Way:
+    """A combiner as it was fitted on a part, and the seconds that it took."""
+
+    combiner: Combiner
+    seconds: float
+
+
+#: The ways to combine as they were fitted on a part, by the names of their rows of the board.
+_Ways = dict[str, _Way]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Judged:
     """What an ensemble predicts for a fold's rows, by which mixes (each its share of them in turn), and their time."""
 
@@ -130,17 +155,14 @@ def build_ensembles(
     if len(candidates) < 2:
         return ()
     stored = _Stored.read(problem, candidates)
-    folds = len(problem.splits.folds)
+    parts = tuple(_parts(stored))
+    everything = _Part(rows=np.arange(len(stored.rows)), own=np.arange(0))
     with limit_threads(1):  # several threads add up in an order that varies, and so would the weights
-        share = within(until, shares(_SHIPPED_SHARE * deadline.left, _TIMED_WAYS))
-        whole = _ways(stored, np.arange(len(stored.rows)), None, share)
-        share = within(until, shares(deadline.left, _TIMED_WAYS * (folds if folds > 1 else _PARTS)))
-        judged: list[dict[str, _Judged]] = []
-        while len(judged) < folds and not until.pressing:
-            judged.append(_judged(stored, len(judged), share))
-    if until.pressing:
-        return ()
-    return tuple(_stored_ensemble(stored, label, way, [j[label] for j in judged]) for label, way in whole.items())
+        whole, *fitted = _fitted(stored, (everything, *parts), deadline, until)
+        if until.pressing:
+            return ()
+        judged = {label: _judged(stored, parts, [ways[label] for ways in fitted]) for label in whole}
+    return tuple(_stored_ensemble(stored, label, whole[label].combiner, judged[label]) for label in whole)
 
 
 def _untimed_seconds(problem: Problem) -> float:
@@ -149,28 +171,64 @@ def _untimed_seconds(problem: Problem) -> float:
     return _SECONDS_A_VALUE * rows * max(1, len(problem.task.classes)) * _TIMED_WAYS
 
 
-def _ways(stored: _Stored, rows: Array, left_out: int | None, share: Iterator[float]) -> dict[str, Combiner]:
-    """Fit every way to combine, by the names of their rows of the board.
+def _parts(stored: _Stored) -> Iterator[_Part]:
+    """Say of each fold which rows its ways learn from: those of the others; of a lone fold's rows, part by part."""
+    everywhere = np.arange(len(stored.rows))
+    for fold, span in enumerate(_spans(stored.problem)):
+        own = everywhere[span]
+        others = everywhere[~np.isin(stored.rows, stored.problem.scored_rows[fold])]
+        if len(others):
+            yield _Part(rows=others, own=own, fold=fold, left_out=fold)
+            continue
+        for number in range(_PARTS):
+            yield _Part(rows=everywhere[everywhere % _PARTS != number], own=own[number::_PARTS], fold=fold)
 
-    Args:
-        stored: the candidates' predictions.
-        rows: numbers of the rows to learn from, among all that were scored.
-        left_out: the fold that they leave out, if it is one.
-        share: seconds that each fit may take.
-    """
+
+def _fitted(stored: _Stored, parts: Sequence[_Part], deadline: Deadline, until: Until) -> list[_Ways]:
+    """Fit the ways to combine on each part: the linear ones, which gain most, then, with the time that is left, the
+    second layer; on all parts or on none."""
+    share = within(until, shares(deadline.left, _LINEAR_WAYS * len(parts)))
+    fitted = [_linear_ways(stored, part, share) for part in parts]
+    if len(stored.rows) < LEAST_ROWS:
+        return fitted
+    layers = []
+    for part, ways, seconds in zip(parts, fitted, within(until, shares(deadline.left, len(parts))), strict=True):
+        if seconds <= 0:
+            return fitted
+        layers.append(_layer(stored, part, ways, seconds))
+    return [{**ways, "ensemble_trees": layer} for ways, layer in zip(fitted, layers, strict=True)]
+
+
+def _linear_ways(stored: _Stored, part: _Part, share: Iterator[float]) -> _Ways:
+    """Fit the greedy selection and the stacker, each within its share of the time."""
     task, seed, predictions, y = stored.problem.task, stored.problem.seed, stored.predictions, stored.y
-    pool = _pool(stored.problem, stored.candidates, left_out)
+    pool, rows, begun = _pool(stored.problem, stored.candidates, part.left_out), part.rows, time.perf_counter()
     greedy = fit_greedy(predictions, y, task.metric, task.classes, seed, members=pool, rows=rows, seconds=next(share))
     near = np.array(greedy.weights)
     stack = fit_stacker(predictions, y, task.kind, seed, near=near, rows=rows, seconds=next(share))
     ways: dict[str, Combiner] = {"ensemble_greedy": greedy, "ensemble_stack": stack}
     ways = {name: adjusted(way, predictions, y, task.metric, task.classes, rows=rows) for name, way in ways.items()}
-    if len(stored.rows) >= LEAST_ROWS:
-        inputs = np.union1d(np.flatnonzero(near), _firsts_of_families(stored, pool)[:_LOOKED_AT])
-        layered = fit_layer(stack, predictions, y, task.kind, seed, inputs=inputs, rows=rows, seconds=next(share))
-        last = ways["ensemble_stack"]
-        ways["ensemble_trees"] = replace(last, inner=layered) if isinstance(last, Adjusted) else layered
-    return ways
+    seconds = (time.perf_counter() - begun) / len(ways)
+    return {name: _Way(combiner=way, seconds=seconds) for name, way in ways.items()}
+
+
+def _layer(stored: _Stored, part: _Part, ways: _Ways, seconds: float) -> _Way:
+    """Fit the second layer over the stacker, whose adjustment it gets."""
+    task, begun = stored.problem.task, time.perf_counter()
+    last = ways["ensemble_stack"].combiner
+    stack = last.inner if isinstance(last, Adjusted) else last
+    layered = fit_layer(
+        stack,
+        stored.predictions,
+        stored.y,
+        task.kind,
+        stored.problem.seed,
+        inputs=_looked_at(stored, part, ways["ensemble_greedy"].combiner.weights),
+        rows=part.rows,
+        seconds=seconds,
+    )
+    way = replace(last, inner=layered) if isinstance(last, Adjusted) else layered
+    return _Way(combiner=way, seconds=ways["ensemble_stack"].seconds + time.perf_counter() - begun)
 
 
 def _pool(problem: Problem, candidates: Sequence[TrialResult], left_out: int | None) -> Array:
@@ -202,12 +260,14 @@ def _most_members(problem: Problem) -> int:
     return min(_MOST_MEMBERS, max(_FEW_MEMBERS, _MOST_CELLS // cells))
 
 
-def _firsts_of_families(stored: _Stored, pool: Array) -> Array:
-    """Numbers of the best candidate of each family, best first."""
+def _looked_at(stored: _Stored, part: _Part, weights: Sequence[float]) -> Array:
+    """Numbers of the candidates that the second layer sees: those with weights, then the best of the best families."""
     firsts: dict[str, int] = {}
-    for number in pool.tolist():
+    for number in _pool(stored.problem, stored.candidates, part.left_out).tolist():
         firsts.setdefault(stored.candidates[number].candidate.family, number)
-    return np.array(list(firsts.values()))
+    weighty = sorted(np.flatnonzero(weights).tolist(), key=lambda number: -weights[number])
+    seen = list(dict.fromkeys([*weighty, *list(firsts.values())[:_LOOKED_AT]]))
+    return np.sort(seen[: max(2, _MOST_COLUMNS // max(1, len(stored.problem.task.classes)))])
 
 
 def _candidates(problem: Problem, results: Sequence[TrialResult], *, by_clock: bool) -> tuple[TrialResult, ...]:
@@ -235,25 +295,20 @@ def _folder(problem: Problem, member: TrialResult, fold: int) -> Path:
     return fold_folder(problem.folder, member.candidate.trial_id, fold)
 
 
-def _judged(stored: _Stored, fold: int, share: Iterator[float]) -> dict[str, _Judged]:
-    """Predict a fold's rows in every way, fitted on the rows of the others; of a lone fold, part by part."""
-    begun = time.perf_counter()
-    everywhere = np.arange(len(stored.rows))
-    own = everywhere[_spans(stored.problem)[fold]]
-    others = everywhere[~np.isin(stored.rows, stored.problem.scored_rows[fold])]
-    if len(others):
-        parts = [_ways(stored, others, fold, share)]
-    else:
-        part = everywhere % _PARTS
-        parts = [_ways(stored, np.flatnonzero(part != number), None, share) for number in range(_PARTS)]
-    told = {label: np.empty((len(own), *stored.predictions.shape[2:])) for label in parts[0]}
-    for number, ways in enumerate(parts):
-        for label, way in ways.items():
-            told[label][number :: len(parts)] = combined(way, stored.predictions, own[number :: len(parts)])
-    seconds = (time.perf_counter() - begun) / len(told)
+def _judged(stored: _Stored, parts: Sequence[_Part], ways: Sequence[_Way]) -> list[_Judged]:
+    """Predict each fold's rows by the ways that were fitted on the parts."""
     ids = [candidate.candidate.trial_id for candidate in stored.candidates]
-    mixes = {label: tuple(mix_of(ways[label], ids) for ways in parts) for label in told}
-    return {label: _Judged(prediction=told[label], mixes=mixes[label], seconds=seconds) for label in told}
+    judged = []
+    for fold, span in enumerate(_spans(stored.problem)):
+        begun = time.perf_counter()
+        told = np.empty((span.stop - span.start, *stored.predictions.shape[2:]))
+        own = [(part, way) for part, way in zip(parts, ways, strict=True) if part.fold == fold]
+        for part, way in own:
+            told[part.own - span.start] = combined(way.combiner, stored.predictions, part.own)
+        seconds = sum(way.seconds for _, way in own) + time.perf_counter() - begun
+        mixes = tuple(mix_of(way.combiner, ids) for _, way in own)
+        judged.append(_Judged(prediction=told, mixes=mixes, seconds=seconds))
+    return judged
 
 
 def _stored_ensemble(stored: _Stored, label: str, way: Combiner, judged: Sequence[_Judged]) -> Ensemble:

@@ -25,6 +25,7 @@ from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 from bench.space import Params, Space, load_space
 
+Growth = Literal["outputs", "values", "rows", "rows squared"]
 ALL_TASKS: frozenset[TaskKind] = frozenset({"binary", "multiclass", "regression"})
 CLASSIFICATION: frozenset[TaskKind] = frozenset({"binary", "multiclass"})
 ENTRY_POINTS = "bench.families"
@@ -90,15 +91,16 @@ class Family:
     """A kind of model. ``version`` is part of a trial's identity: raise it whenever fits come out otherwise.
 
     ``order`` ranks families: the cheap and strong come first. ``cost`` is about how long a default fit takes, in
-    default fits of LightGBM for one output on the same rows, and ``cost_grows`` says that it grows with the classes of
-    a multiclass task; both foretell what a family would take before its first fit. ``behind`` foretells what it would
-    reach: how much worse than the best family's its default is, as a share of that one's error, the mean and spread
-    over tables (``tests/benchmarks/portfolio.py``). ``baseline`` families run before all others, in the driver, with
-    their defaults. ``watches`` asks for a slice of the training rows for early stopping; ``borrows`` says that the
-    estimator tells the ``rounds`` it kept, and takes those of other folds in their stead. ``libraries`` names the
-    distributions whose versions decide a fit, ``imports`` the modules that are imported before the clock of a first fit
-    starts. ``max_rows`` (of training rows) is where the family stops being affordable; beyond it, it is skipped with
-    that reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`). ``space`` is the file of a third
+    default fits of LightGBM for one output on the same rows, and ``cost_grows`` what it is to be multiplied by: the
+    classes of a multiclass task, five where values are predicted, the thousands of rows, or their square; both foretell
+    what a family would take before its first fit. ``behind`` foretells what it would reach: how much worse than the
+    best family's its default is, as a share of that one's error, in the mean of several tables
+    (``tests/benchmarks/portfolio.py``). ``baseline`` families run before all others, in the driver, with their
+    defaults. ``watches`` asks for a slice of the training rows for early stopping; ``borrows`` says that the estimator
+    tells the ``rounds`` it kept, and takes those of other folds in their stead. ``libraries`` names the distributions
+    whose versions decide a fit, ``imports`` the modules that are imported before the clock of a first fit starts.
+    ``max_rows`` (of training rows) is where the family stops being affordable; beyond it, it is skipped with that
+    reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`). ``space`` is the file of a third
     party's search space, called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
     """
 
@@ -112,8 +114,8 @@ class Family:
     order: int
     imports: tuple[str, ...] = ()
     cost: float = 1.0
-    cost_grows: bool = False
-    behind: tuple[float, float] = (0.2, 0.2)
+    cost_grows: Growth | None = None
+    behind: float = 0.2
     baseline: bool = False
     watches: bool = False
     borrows: bool = False

@@ -4,7 +4,7 @@ A family's next error is taken for normally distributed around what its candidat
 expected improvement over the best error of all families (Mockus 1978), over the seconds a candidate of it costs. It is
 discounted by how many of the family there are already: of n + 1 draws alike, the last is the best once in n + 1
 times, and on a plateau the best of hundreds of cheap ones is the luckiest. What a family may reach that was not tried
-yet, other tables tell.
+yet, other tables tell: how far it is behind what can be reached, taken for exponentially distributed.
 """
 
 import math
@@ -19,6 +19,8 @@ from bench.trial import FoldResult, TrialResult
 #: Spread that is assumed before a family has shown its own, as a share of the gap between the median family's best
 #: candidate and the best of all (the worst would be the dummy, beside which all families look alike).
 _PRIOR_SPREAD = 0.1
+#: What may still be gained, as a share of the best error: about what LightGBM's default is behind the best family.
+_WITHIN_REACH = 0.05
 #: What a fold that ran out of time is taken to have needed, in multiples of what it had.
 _LATE = 2.0
 
@@ -105,13 +107,13 @@ def expected_gain(
     name: str,
     *,
     seconds: float | None = None,
-    behind: tuple[float, float] | None = None,
+    behind: float | None = None,
 ) -> float:
     """Expected improvement of one more candidate of a family, a second where ``seconds`` a fold are foretold, otherwise
     a candidate.
 
     ``records`` holds all families. Those without a whole candidate promise nothing, but for one that was not tried yet:
-    it is said to be ``behind`` the best by this mean and spread, as shares of the best error.
+    in the mean it is said to be ``behind`` what can be reached by this share of the error.
     """
     record = records[name]
     firsts = np.sort([min(other.errors) for other in records.values() if other.errors])
@@ -120,8 +122,7 @@ def expected_gain(
     best = float(firsts[0])
     cost = 1.0 if seconds is None else _cost(records, seconds)
     if behind:
-        mean, spread = (share * abs(best) for share in behind)
-        return _expected_improvement(best + mean, spread + 1e-12, best) / cost
+        return abs(best) * (_WITHIN_REACH - behind * -math.expm1(-_WITHIN_REACH / behind)) / cost
     prior = _PRIOR_SPREAD * (float(np.median(firsts)) - best) + 1e-12
     errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
     spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))

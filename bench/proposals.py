@@ -24,8 +24,12 @@ _FRESH_TRIES = 10
 _ALL_ROWS = 100_000
 _FIRST_ROWS = 20_000
 _GROWTH = 5
+#: Share of the time left in which a candidate with as many iterations as it may have would be done.
+_MOST_ITERATIONS = 0.7
+#: Says of a family which share of the time left a candidate takes that costs so many of its default fits on all rows.
+Share = Callable[[str, float], float]
 #: A move that takes more than such a share of the time left is no opening, but waits for what the others promise.
-_LARGEST_SHARE: dict[Origin, float] = {"default": 0.2, "portfolio": 0.15, "tuned": 0.08}
+_LARGEST_SHARE: dict[Origin, float] = {"default": 0.2, "quick": 0.2, "portfolio": 0.15, "tuned": 0.08}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,18 +67,21 @@ class Proposals:
         self._seen: set[str] = set()
         self._portfolio = {name: list(m.space.portfolio) for name, m in self._members.items()}
         self._suggestions: dict[str, Suggestion] = {}
-        opening: list[tuple[str, Origin]] = [
-            (m.family.name, "baseline" if m.family.baseline else "default") for m in ordered
-        ]
+        opening: list[tuple[str, Origin]] = []
+        for m in ordered:
+            opening.append((m.family.name, "baseline" if m.family.baseline else "default"))
+            if m.space.quick:
+                opening.append((m.family.name, "quick"))
         self._steps = tuple(steps)
         tunable = [m for m in ordered if m.space.parameters and len(steps) == 1]
         opening += [(m.family.name, "portfolio") for m in tunable if m.space.portfolio]
         self._opening = opening + [(m.family.name, "tuned") for m in tunable]
         self._step = dict.fromkeys(self._members, 0)
         self._best: dict[str, Candidate] = {}
-        self._moves: dict[Origin, Callable[[str], Candidate | None]] = {
+        self._moves: dict[Origin, Callable[[str, Share], Candidate | None]] = {
             "baseline": self._first,
             "default": self._first,
+            "quick": self._hurried,
             "portfolio": self._from_portfolio,
             "tuned": self._from_study,
         }
@@ -124,18 +131,22 @@ class Proposals:
         took, costs = map(sum, zip(*known, strict=True))  # the dearest weigh most
         return cost * self._members[family].cost * took / costs
 
-    def propose(self, *, share: Callable[[str, float], float], timed: bool) -> Candidate | None:
+    def propose(self, *, share: Share, timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
 
         Args:
-            share: says of a family which share of the time left a candidate of it takes that costs so many default
-                fits on all rows; over 1 when it does not fit. Asked for all but baselines.
+            share: over 1 for what does not fit. Asked for all but baselines.
             timed: whether measured seconds may decide.
         """
+
+        def affordable(name: str, origin: Origin) -> bool:
+            return share(name, self._cost_of_next(name, origin)) <= 1.0
 
         def opens(name: str, origin: Origin) -> bool:
             if origin == "baseline":
                 return True
+            if origin == "quick" and (self._count[name] or affordable(name, "default")):
+                return False
             waits = timed and self._members[name].family.baseline  # they are not where time pays first
             return (
                 not waits
@@ -145,29 +156,31 @@ class Proposals:
 
         while self._opening:
             name, origin = self._opening.pop(0)
-            if opens(name, origin) and (made := self._moves[origin](name)) is not None:
+            if opens(name, origin) and (made := self._moves[origin](name, share)) is not None:
                 return made
-
-        def affordable(name: str, origin: Origin) -> bool:
-            return share(name, self._cost_of_next(name, origin)) <= 1.0
 
         growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, "grown")]
         if growing:
             return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
 
+        def origin_of_next(name: str) -> Origin:
+            usual = self._origin(name)
+            hurried = usual == "default" and self._members[name].space.quick and not affordable(name, usual)
+            return "quick" if hurried else usual
+
         def able(name: str) -> bool:
             open_to_more = (self._tunable(name) or not self._count[name]) and self._willing(name)
-            return open_to_more and affordable(name, self._origin(name))
+            return open_to_more and affordable(name, origin_of_next(name))
 
         def promise(name: str) -> tuple[float, int]:
-            seconds = self.seconds_a_fold(name, self._cost_of_next(name, self._origin(name))) or 0.0
+            seconds = self.seconds_a_fold(name, self._cost_of_next(name, origin_of_next(name))) or 0.0
             behind = None if self._count[name] else self._members[name].family.behind
             gain = expected_gain(self._records, name, seconds=seconds if timed else None, behind=behind)
             return gain, -self._count[name]
 
         while names := [n for n in self._members if able(n)]:
             name = max(names, key=promise)
-            if (made := self._next(name)) is not None:
+            if (made := self._moves[origin_of_next(name)](name, share) or self._from_study(name, share)) is not None:
                 return made
         return None
 
@@ -185,12 +198,8 @@ class Proposals:
         elif origin == "portfolio" and self._portfolio[name]:
             cost = space.cost_of(space.complete(self._portfolio[name][0]))
         else:
-            cost = space.search_cost if origin == "tuned" else 1.0
+            cost = {"tuned": space.search_cost, "quick": space.quick_cost}.get(origin, 1.0)
         return cost * self._steps[step] / self._steps[-1]
-
-    def _next(self, name: str) -> Candidate | None:
-        """Make a family's next candidate, whichever it is."""
-        return self._moves[self._origin(name)](name) or self._from_study(name)
 
     def _grow(self, name: str) -> Candidate:
         """Make a family's best candidate again, on more rows."""
@@ -206,21 +215,25 @@ class Proposals:
         record = self._records[name]
         return not record.exhausted and record.failures < MOST_FAILURES
 
-    def _first(self, name: str) -> Candidate:
+    def _first(self, name: str, share: Share) -> Candidate:
         """Make a family's first candidate, from its defaults."""
         member = self._members[name]
         return self._candidate(member, dict(member.space.defaults), "baseline" if member.family.baseline else "default")
 
-    def _from_portfolio(self, name: str) -> Candidate | None:
+    def _hurried(self, name: str, share: Share) -> Candidate:
+        """Make a family's first candidate, from its defaults for a hurry; the defaults follow with the portfolio."""
+        return self._candidate(self._members[name], dict(self._members[name].space.quick), "quick")
+
+    def _from_portfolio(self, name: str, share: Share) -> Candidate | None:
         """Make the next fresh candidate of a family's portfolio; None when there is none left."""
         member = self._members[name]
         while self._portfolio[name]:
             point = member.space.complete(self._portfolio[name].pop(0))
             if self._fresh(name, point):
-                return self._candidate(member, point, "portfolio")
+                return self._candidate(member, self._in_time(name, point, share), "portfolio")
         return None
 
-    def _from_study(self, name: str) -> Candidate | None:
+    def _from_study(self, name: str, share: Share) -> Candidate | None:
         """Make a candidate that a family's study suggests; None, and the family is exhausted, when none is fresh."""
         member = self._members[name]
         for _ in range(_FRESH_TRIES):
@@ -229,12 +242,19 @@ class Proposals:
                 break
             point = member.space.complete(suggestion.params)
             if self._fresh(name, point):
-                candidate = self._candidate(member, point, "tuned")
+                candidate = self._candidate(member, self._in_time(name, point, share), "tuned")
                 self._suggestions[candidate.trial_id] = suggestion
                 return candidate
             member.study.drop(suggestion)
         self._records[name].exhausted = True
         return None
+
+    def _in_time(self, name: str, point: Params, share: Share) -> Params:
+        """Limit a point's iterations to what the time left foretells, where a fold of its family was measured."""
+        default = share(name, self._steps[self._step[name]] / self._steps[-1])
+        if not default or not self.has_timed(name):
+            return point
+        return self._members[name].space.limited(point, _MOST_ITERATIONS / default)
 
     def _fresh(self, name: str, params: Params) -> bool:
         """Whether these parameters were not tried yet."""
@@ -261,7 +281,9 @@ class Proposals:
         return candidate
 
     def _note(self, candidate: Candidate) -> None:
-        """Count a candidate and remember its parameters."""
+        """Count a candidate and remember its parameters; after a quick one come the defaults."""
+        if candidate.origin == "quick":
+            self._portfolio[candidate.family].insert(0, self._members[candidate.family].space.defaults)
         self._count[candidate.family] = max(self._count[candidate.family], candidate.number + 1)
         self._seen.add(digest(candidate.family, dict(candidate.params)))
 

@@ -109,16 +109,24 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
             seed=study_seed(spec.seed, family.name),
             outcomes=outcomes,
         )
-        outputs = len(problem.task.classes) if family.cost_grows and problem.task.kind == "multiclass" else 1
         return Member(
             family=family,
             space=space,
             study=study,
             identify=partial(trial_identity, problem, family, device),
-            cost=family.cost * outputs,
+            cost=family.cost * growth[family.cost_grows],
         )
 
     rows = max(len(fold.train) for fold in problem.splits.folds)
+    outputs = len(problem.task.classes) if problem.task.kind == "multiclass" else 1
+    values = 5.0 if problem.task.kind == "regression" else 1.0
+    growth = {
+        None: 1.0,
+        "outputs": outputs,
+        "values": values,
+        "rows": rows / 1_000,
+        "rows squared": (rows / 1_000) ** 2,
+    }
     return Proposals(
         [member(family) for family in families],
         metric=problem.task.metric,

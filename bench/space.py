@@ -10,8 +10,9 @@ A file holds::
       class_weight: {type: categorical, choices: [null, balanced], when: imbalanced}
     defaults: {n_estimators: 100}             # the first candidate of the family: cheap, and known to all
     base: {n_estimators: 10000}               # what all later candidates have in place of a default
+    quick: {n_estimators: 30}                 # over the defaults of a first candidate that would take too long
     portfolio: [{learning_rate: 0.02}]        # tried before the search; what a point leaves out is the base's
-    costs: {portfolio: [3.0], search: 4.0}    # about how many default fits a point's fit takes, and one of the search's
+    costs: {quick: 0.3, portfolio: [3.0], search: 4.0}  # about how many default fits each takes, and one of the search
 
 ``when`` leaves a parameter, in the search and in the defaults, to tasks that it fits: ``classification``,
 ``regression``, ``imbalanced``, ``skewed`` (a target whose values grow by factors); or to tables with something to make
@@ -20,6 +21,7 @@ features of (see `bench.recipes.features`): ``dates``, ``text``, ``numbers`` (tw
 ``features_<switch>`` are the recipe's, not the model's; ``target_log`` is nobody's own (see `bench.log_target`).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,9 +46,11 @@ Condition = Literal[
     "many_levels",
     "gaps",
 ]
+#: Parameters that the time of a fit grows with in proportion, at most: of trees or rounds, and of nets.
+ITERATIONS = ("n_estimators", "epochs")
 _PARAMETER_KEYS = {"type", "low", "high", "log", "choices", "when"}
-_SPACE_KEYS = {"family", "params", "defaults", "base", "portfolio", "costs"}
-_COST_KEYS = {"portfolio", "search"}
+_SPACE_KEYS = {"family", "params", "defaults", "base", "quick", "portfolio", "costs"}
+_COST_KEYS = {"quick", "portfolio", "search"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +84,9 @@ class Parameter:
 class Space:
     """What is searched for one family, and where the search starts; ``base`` overlays later candidates' defaults.
 
-    ``costs`` are the portfolio's points' and ``search_cost`` another point's, in default fits; 1 where nothing is said.
+    ``quick`` holds complete parameters for a first candidate in a hurry, nothing where there are none. ``costs`` are
+    the portfolio's points', ``quick_cost`` that one's and ``search_cost`` another point's, in default fits; 1 where
+    nothing is said.
     """
 
     family: str
@@ -88,6 +94,8 @@ class Space:
     defaults: Params
     portfolio: tuple[Params, ...]
     base: Params = field(default_factory=dict)
+    quick: Params = field(default_factory=dict)
+    quick_cost: float = 1.0
     costs: tuple[float, ...] = ()
     search_cost: float = 1.0
 
@@ -95,8 +103,26 @@ class Space:
         """About how many default fits a fit with these complete parameters takes."""
         if params == self.defaults:
             return 1.0
+        if params == self.quick:
+            return self.quick_cost
         known = zip(self.portfolio, self.costs, strict=False)
-        return next((cost for point, cost in known if self.complete(point) == params), self.search_cost)
+        asked = _without_iterations(params)
+        matches = (cost for point, cost in known if _without_iterations(self.complete(point)) == asked)
+        return min(next(matches, self.search_cost), self._most_cost(params))
+
+    def _most_cost(self, params: Params) -> float:
+        """What a fit may take at most by the number of its iterations, if that is less than is usual."""
+        usual = self.complete({})
+        shares = (_ratio(params, self.defaults, name) for name in ITERATIONS if params.get(name) != usual.get(name))
+        return min(shares, default=math.inf)
+
+    def limited(self, params: Params, cost: float) -> Params:
+        """Lower the number of iterations so that a fit takes no more than about so many default fits, one at least.
+
+        Each iteration is taken to cost as much as one of a default fit; to stop early costs less.
+        """
+        limits = {name: int(float(f"{max(1.0, cost) * _number(self.defaults, name):.2g}")) for name in ITERATIONS}
+        return {**params, **{name: n for name, n in limits.items() if n and n < _number(params, name)}}
 
     def complete(self, point: Params) -> Params:
         """Fill in what a portfolio point or a suggestion leaves out."""
@@ -114,8 +140,26 @@ class Space:
             parameters=tuple(p for p in self.parameters if p.name not in out),
             defaults=keep(self.defaults),
             base=keep(self.base),
+            quick=keep(self.quick),
             portfolio=tuple(keep(point) for point in self.portfolio),
         )
+
+
+def _number(params: Params, name: str) -> float:
+    """A parameter's value where it is a number; 0 elsewhere."""
+    value = params.get(name)
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _ratio(params: Params, others: Params, name: str) -> float:
+    """How many times as large a parameter is as another one of its name; infinite where it is not known."""
+    usual = _number(others, name)
+    return _number(params, name) / usual if usual else math.inf
+
+
+def _without_iterations(params: Params) -> dict[str, Value]:
+    """Parameters but for the numbers of iterations."""
+    return {name: value for name, value in params.items() if name not in ITERATIONS}
 
 
 def _parameter(name: str, entry: Any, where: str) -> Parameter:
@@ -139,10 +183,11 @@ def _parameter(name: str, entry: Any, where: str) -> Parameter:
 def _costs(entry: Any, where: str) -> dict[str, Any]:
     """Read ``costs``."""
     sound = isinstance(entry, dict) and set(entry) <= _COST_KEYS and isinstance(entry.get("portfolio", []), list)
-    numbers = [*entry.get("portfolio", []), entry.get("search", 1.0)] if sound else []
+    numbers = [*entry.get("portfolio", []), entry.get("quick", 1.0), entry.get("search", 1.0)] if sound else []
     if not sound or not all(isinstance(number, (int, float)) and number > 0 for number in numbers):
         raise BenchError(f"{where}: costs must be a mapping with keys among {sorted(_COST_KEYS)}, of numbers above 0.")
-    return {"costs": tuple(map(float, numbers[:-1])), "search_cost": float(numbers[-1])}
+    *points, quick, search = map(float, numbers)
+    return {"costs": tuple(points), "quick_cost": quick, "search_cost": search}
 
 
 def load_space(path: Path) -> Space:
@@ -154,18 +199,19 @@ def load_space(path: Path) -> Space:
     content = yaml.safe_load(path.read_text())
     if not isinstance(content, dict) or not set(content) <= _SPACE_KEYS or content.get("family") != path.stem:
         raise BenchError(f"{path.name} must be a mapping with keys among {sorted(_SPACE_KEYS)}, family: {path.stem}.")
-    params = content.get("params") or {}
+    params, defaults, quick = (content.get(key) or {} for key in ("params", "defaults", "quick"))
     space = Space(
         family=content["family"],
         parameters=tuple(_parameter(name, entry, path.name) for name, entry in params.items()),
-        defaults=content.get("defaults") or {},
+        defaults=defaults,
         base=content.get("base") or {},
+        quick={**defaults, **quick} if quick else {},
         portfolio=tuple(content.get("portfolio") or ()),
         **_costs(content.get("costs") or {}, path.name),
     )
     if len(space.costs) not in (0, len(space.portfolio)):
         raise BenchError(f"{path.name}: costs must have {len(space.portfolio)} numbers, one for each portfolio point.")
-    for point in space.portfolio:
+    for point in (*space.portfolio, quick):
         if unknown := set(point) - set(space.complete({})) - set(params):
-            raise BenchError(f"{path.name}: portfolio point names unknown parameters {sorted(unknown)}.")
+            raise BenchError(f"{path.name}: a point of quick or portfolio names unknown parameters {sorted(unknown)}.")
     return space

@@ -61,14 +61,11 @@ HEAVY = {"ray", "mlflow", "torch", "sklearn", "xgboost", "lightgbm", "catboost",
 @pytest.mark.parametrize("words", ["", "--help", "run --help", "--version", "list --help"])
 def test_start_up_loads_nothing_heavy(words):
     code = f"""
-import sys
+import atexit, sys
 sys.argv = ["bench", *{words.split()!r}]
+atexit.register(lambda: print(sorted({HEAVY!r} & set(sys.modules)), "rich" in sys.modules, file=sys.stderr))
 from bench.cli import main
-try:
-    main() if sys.argv[1:] else None
-except SystemExit:
-    pass
-print(sorted({HEAVY!r} & set(sys.modules)), "rich" in sys.modules, file=sys.stderr)
+main() if sys.argv[1:] else None
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stderr.startswith("[]"), told.stderr

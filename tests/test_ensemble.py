@@ -168,9 +168,35 @@ def test_fits_of_weights_leave_time_to_combine_and_score(fitted, monkeypatch, a_
 
     monkeypatch.setattr(ensemble, "fit_greedy", greedy)
     monkeypatch.setattr(ensemble, "_SECONDS_A_VALUE", a_value)
-    assert build_ensembles(*fitted("binary"), seconds=9e4)
-    shipped = ensemble._SHIPPED_SHARE * left * 9e4 / ensemble._TIMED_WAYS
-    assert told[0] == pytest.approx(shipped, rel=0.01)
+    problem, results = fitted("binary")
+    assert build_ensembles(problem, results, seconds=9e4)
+    fits = ensemble._LINEAR_WAYS * (1 + len(problem.splits.folds))
+    assert told[0] == pytest.approx(left * 9e4 / fits, rel=0.01)
+
+
+@pytest.mark.usefixtures("layered")
+def test_second_layer_waits_until_all_else_is_fitted_and_goes_without_where_no_time_is_left(fitted, monkeypatch):
+    told = []
+    for name in ("fit_greedy", "fit_stacker", "fit_layer"):
+        fit = getattr(ensemble, name)
+        monkeypatch.setattr(ensemble, name, lambda *a, fit=fit, **kw: (told.append(fit.__name__), fit(*a, **kw))[1])
+    problem, results = fitted("binary")
+    parts = 1 + len(problem.splits.folds)
+    built = build_ensembles(problem, results)
+    assert told == ["fit_greedy", "fit_stacker"] * parts + ["fit_layer"] * parts
+    in_no_time = build_ensembles(problem, results, seconds=1e-9)
+    assert [e.result.candidate.label for e in built][:2] == [e.result.candidate.label for e in in_no_time]
+    assert len(built) == 3
+
+
+def test_second_layer_sees_few_columns_of_many_classes_those_that_weigh_most(many, monkeypatch):
+    problem, results = many
+    candidates = ensemble._Stored.read(problem, results)
+    monkeypatch.setattr(ensemble, "_MOST_COLUMNS", 2 * max(1, len(problem.task.classes)))
+    rows = np.arange(len(candidates.rows))
+    weights = [0.0, 0.2, 0.0, 0.5, 0.3, *[0.0] * (len(results) - 5)]
+    seen = ensemble._looked_at(candidates, ensemble._Part(rows=rows, own=rows), weights)
+    assert seen.tolist() == [3, 4]
 
 
 def test_few_rows_get_no_second_layer(fitted):
@@ -183,10 +209,13 @@ def test_second_layer_looks_at_the_best_of_each_family_by_the_other_folds(many):
     folds = tuple(replace(fold, score=1.0 if fold.fold == 1 else 21.0) for fold in results[-1].folds)
     lucky = replace(results[-1], folds=folds)
     candidates = ensemble._Stored.read(problem, (*results[:-1], lucky))
-    pools = [ensemble._pool(problem, candidates.candidates, left_out) for left_out in (None, 1)]
-    by_all, by_others = (ensemble._firsts_of_families(candidates, pool) for pool in pools)
-    assert [candidates.candidates[number].candidate.trial_id for number in by_all] == ["a6", "b6"]
-    assert [candidates.candidates[number].candidate.trial_id for number in by_others] == ["a6", "b0"]
+    rows = np.arange(len(candidates.rows))
+    by_all, by_others = (
+        ensemble._looked_at(candidates, ensemble._Part(rows=rows, own=rows, left_out=left_out), [0.0] * len(results))
+        for left_out in (None, 1)
+    )
+    assert {candidates.candidates[number].candidate.trial_id for number in by_all} == {"a6", "b6"}
+    assert {candidates.candidates[number].candidate.trial_id for number in by_others} == {"a6", "b0"}
 
 
 def test_fewer_than_two_whole_candidates_make_no_ensemble(fitted):

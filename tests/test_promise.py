@@ -86,12 +86,18 @@ def test_a_family_that_was_tried_often_promises_less_than_one_that_reaches_as_mu
 def test_an_untried_family_promises_what_it_reaches_elsewhere_and_less_the_dearer_it_is():
     records = {"a": record([0.2]), "b": record([0.22]), "c": record([0.9]), "new": FamilyRecord()}
     assert expected_gain(records, "new", seconds=1.0) == 0.0  # under way, or failed
-    cheap, dear = (expected_gain(records, "new", seconds=cost, behind=(0.05, 0.05)) for cost in (1.0, 10.0))
+    cheap, dear = (expected_gain(records, "new", seconds=cost, behind=0.05) for cost in (1.0, 10.0))
     assert 1e-4 < cheap == pytest.approx(10 * dear)
     records["worse"] = record([5.0])
-    assert expected_gain(records, "new", seconds=1.0, behind=(0.05, 0.05)) == pytest.approx(cheap)
-    gains = [expected_gain(records, "new", behind=behind) for behind in ((0.3, 0.1), (0.3, 0.3), (0.1, 0.3))]
-    assert gains[0] < gains[1] < gains[2]
+    assert expected_gain(records, "new", seconds=1.0, behind=0.05) == pytest.approx(cheap)
+    gains = [expected_gain(records, "new", behind=behind) for behind in (0.5, 0.1, 0.001)]
+    assert 0 < gains[0] < gains[1] < gains[2] == pytest.approx(0.2 * 0.05, rel=0.03)
+
+
+def test_what_an_untried_family_promises_is_the_mean_of_what_it_falls_short_by_less_than_is_in_reach():
+    short = np.random.default_rng(0).exponential(0.1, 100_000)
+    promised = expected_gain({"a": record([1.0]), "new": FamilyRecord()}, "new", behind=0.1)
+    assert promised == pytest.approx(np.maximum(0.0, 0.05 - short).mean(), rel=0.05)
 
 
 CANDIDATE = Candidate(trial_id="t", family="trees", params={}, origin="default", number=0, seed=1)

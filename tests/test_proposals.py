@@ -65,6 +65,69 @@ def test_the_dearer_a_family_the_longer_it_waits_for_what_the_others_promise(sha
         assert (("dear", "tuned") in moves[:5]) == (share == 0.05)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "first", "place"),
+    [
+        (0.1, "default", 0),
+        (0.9, "default", 2),  # it waits for those that open, and is affordable still
+        (1.5, "quick", 0),
+        (5.0, "quick", 2),
+        (20.0, None, None),
+    ],
+)
+def test_a_family_whose_default_would_take_too_long_begins_with_its_quick_one(seconds, first, place):
+    x = Parameter(name="x", type="float", low=0.0, high=1.0)
+    space = Space(family="dear", parameters=(x,), defaults={"x": 0.5}, portfolio=(), quick={"x": 0.4}, quick_cost=0.1)
+    families = [make_family("dear", order=1), make_family("cheap", order=2)]
+    proposals = make_proposals(families, spaces={"dear": space})
+
+    def share(name: str, cost: float) -> float:
+        return seconds * cost if name == "dear" else 0.0
+
+    taken = take(proposals, 20, share=share)
+    dear = [(c.origin, number) for number, c in enumerate(taken) if c.family == "dear"]
+    assert next(iter(dear), (None, None)) == (first, place)
+    assert all((c.params == {"x": 0.4}) == (c.origin == "quick") for c in taken)
+
+
+def test_after_a_quick_candidate_come_the_defaults_with_the_portfolio_now_and_in_a_later_session():
+    x = Parameter(name="x", type="float", low=0.0, high=1.0)
+    space = Space(
+        family="dear", parameters=(x,), defaults={"x": 0.5}, portfolio=({"x": 0.1},), quick={"x": 0.4}, quick_cost=0.1
+    )
+    first, second = (make_proposals([make_family("dear")], spaces={"dear": space}) for _ in range(2))
+    (quick,) = take(first, 1, share=lambda name, cost: 1.5 * cost)
+    assert (quick.origin, first.cost_of(quick)) == ("quick", 0.1)
+    assert second.take_up(quick)
+    for proposals in (first, second):
+        more = [proposals.propose(share=lambda name, cost: 0.3, timed=True) for _ in range(3)]
+        assert [(c.origin, c.params["x"], c.number) for c in more[:2]] == [("portfolio", 0.5, 1), ("portfolio", 0.1, 2)]
+        assert more[2].origin == "tuned"
+
+
+def test_rounds_are_limited_to_what_the_time_left_foretells_once_a_fold_was_measured():
+    x = Parameter(name="x", type="float", low=0.0, high=1.0)
+    space = Space(
+        family="boost",
+        parameters=(x,),
+        defaults={"x": 0.5, "n_estimators": 100},
+        base={"n_estimators": 10_000},
+        portfolio=({"x": 0.1}, {"x": 0.2}),
+        costs=(2.0, 4.0),
+        search_cost=7.0,
+    )
+    proposals = make_proposals([make_family("boost")], spaces={"boost": space})
+    default, unlimited = take(proposals, 2, learn=False)
+    assert (default.params["n_estimators"], unlimited.params["n_estimators"]) == (100, 10_000)
+    proposals.learn(ended(default))
+    limited = [proposals.propose(share=lambda name, cost: 0.028 * cost, timed=True) for _ in range(2)]
+    assert [(c.origin, c.params["n_estimators"]) for c in limited] == [("portfolio", 2500), ("tuned", 2500)]
+    assert [proposals.cost_of(c) for c in (unlimited, *limited)] == [2.0, 4.0, 7.0]
+    short = proposals.propose(share=lambda name, cost: 0.14 * cost, timed=True)
+    assert short.params["n_estimators"] == 500
+    assert proposals.cost_of(short) == 5.0  # not 7
+
+
 @pytest.mark.parametrize(("timed", "second"), [(True, "trees"), (False, "near")])
 def test_by_the_clock_a_baseline_opens_with_its_default_alone(timed, second):
     families = (make_family("near", order=0, baseline=True), make_family("trees", order=1))

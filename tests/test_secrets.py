@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import sqlite3
-import sys
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +19,6 @@ from conftest import table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cli import main
 from bench.secrets import MASK, redacted
 from bench.spec import make_spec, read_config
 from bench.store import read_json
@@ -93,13 +91,11 @@ def test_a_request_is_written_without_secrets_and_asks_for_them(tmp_path, cli):
     assert "must hold the password, token or signature for which *** stands: spec.yaml keeps none" in told.err
 
 
-def test_libraries_cannot_log_secrets(monkeypatch, capsys):
+def test_libraries_cannot_log_secrets(monkeypatch, cli, capfd):
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    monkeypatch.setattr(sys, "argv", ["bench", "--version"])
-    with pytest.raises(SystemExit):
-        main()
+    cli("--version")
     logging.getLogger("urllib3").warning("Retrying http://%s@host/?token=%s", "ann:s3cret", "t0ken")
-    assert capsys.readouterr().err == "Retrying http://***@host/?token=***\n"
+    assert capfd.readouterr().err == "Retrying http://***@host/?token=***\n"
 
 
 def test_unexpected_failures_show_no_secrets(monkeypatch, cli):

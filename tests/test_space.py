@@ -40,8 +40,9 @@ params:
   depth: {type: int, low: 2, high: 9, when: classification}
   weight: {type: categorical, choices: [null, balanced], when: imbalanced}
 defaults: {rate: 0.5, rounds: 100}
+quick: {rounds: 10}
 portfolio: [{rate: 0.2, rounds: 7}, {rate: 0.1}]
-costs: {portfolio: [0.5, 3], search: 4.5}
+costs: {quick: 0.1, portfolio: [0.5, 3], search: 4.5}
 """)
     rate, depth, weight = space.parameters
     assert rate == Parameter(name="rate", type="float", low=0.1, high=1, log=True)
@@ -49,9 +50,37 @@ costs: {portfolio: [0.5, 3], search: 4.5}
     assert weight.choices == (None, "balanced")
     assert space.defaults == {"rate": 0.5, "rounds": 100}
     assert space.portfolio == ({"rate": 0.2, "rounds": 7}, {"rate": 0.1})
-    points = ({}, *space.portfolio, {"rate": 0.3})
-    assert [space.cost_of(space.complete(point)) for point in points] == [1.0, 0.5, 3.0, 4.5]
+    assert space.quick == {"rate": 0.5, "rounds": 10}
+    points = ({}, space.quick, *space.portfolio, {"rate": 0.3})
+    assert [space.cost_of(space.complete(point)) for point in points] == [1.0, 0.1, 0.5, 3.0, 4.5]
     assert space.narrowed(frozenset()).cost_of({"rate": 0.1, "rounds": 100}) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "cost", "left"),
+    [
+        ({"n_estimators": 10_000}, 12.3456, {"n_estimators": 1200}),
+        ({"n_estimators": 10_000, "rate": 0.3}, 200.0, {"n_estimators": 10_000, "rate": 0.3}),
+        ({"n_estimators": 10_000}, 0.0, {"n_estimators": 100}),  # as many as by default in any case
+        ({"n_estimators": 40}, 0.5, {"n_estimators": 40}),
+        ({"epochs": 256}, 3.0, {"epochs": 256}),  # of what the defaults do not have
+    ],
+)
+def test_iterations_are_limited_to_what_so_many_default_fits_take(written, asked, cost, left):
+    assert written("family: some\ndefaults: {n_estimators: 100}").limited(asked, cost) == left
+
+
+def test_a_limited_point_costs_no_more_than_its_iterations_and_is_known_by_the_rest(written):
+    space = written("""
+family: some
+defaults: {n_estimators: 100}
+base: {n_estimators: 10000}
+portfolio: [{rate: 0.2}, {rate: 0.01}]
+params: {rate: {type: float, low: 0.01, high: 1}}
+costs: {portfolio: [2, 40], search: 7}
+""")
+    quick, slow, drawn = ({"rate": rate, "n_estimators": 1000} for rate in (0.2, 0.01, 0.5))
+    assert [space.cost_of(params) for params in (quick, slow, drawn)] == [2.0, 10.0, 7.0]
 
 
 def test_a_family_without_parameters_has_an_empty_space(written):
@@ -63,7 +92,7 @@ def test_a_family_without_parameters_has_an_empty_space(written):
     [
         ("family: other", r"some\.yaml must be a mapping with keys among .*, family: some"),
         ("[1, 2]", r"some\.yaml must be a mapping"),
-        ("family: some\nextra: 1", r"keys among \['base', 'costs', 'defaults', 'family', 'params', 'portfolio'\]"),
+        ("family: some\nextra: 1", r"keys among \['base', 'costs', 'defaults', 'family', .*, 'portfolio', 'quick'\]"),
         ("family: some\nparams: {a: 1}", r"parameter 'a' must be a mapping with keys among"),
         ("family: some\nparams: {a: {type: float, low: 0, hi: 1}}", r"parameter 'a' must be a mapping with keys among"),
         ("family: some\nparams: {a: {type: real, low: 0, high: 1}}", r"'a' must have type float, int or categorical"),
@@ -77,13 +106,14 @@ def test_a_family_without_parameters_has_an_empty_space(written):
         ),
         (
             "family: some\ncosts: [1]",
-            r"costs must be a mapping with keys among \['portfolio', 'search'\], of numbers above 0",
+            r"costs must be a mapping with keys among \['portfolio', 'quick', 'search'\], of numbers above 0",
         ),
         ("family: some\ncosts: {search: 0}", r"costs must be a mapping .* of numbers above 0"),
         ("family: some\ncosts: {portfolio: 3}", r"costs must be a mapping"),
         ("family: some\ncosts: {tuned: 2}", r"costs must be a mapping"),
         ("family: some\ncosts: {portfolio: [1, 2]}", r"costs must have 0 numbers, one for each portfolio point"),
         ("family: some\ndefaults: {a: 1}\nportfolio: [{a: 2, b: 3}]", r"unknown parameters \['b'\]"),
+        ("family: some\ndefaults: {a: 1}\nquick: {b: 3}", r"unknown parameters \['b'\]"),
     ],
 )
 def test_a_broken_file_is_refused(written, text, message):

@@ -15,9 +15,6 @@ from bench.cli.app import app
 from bench.errors import BenchError
 from bench.secrets import redacted
 
-#: Those that write for MLflow, and that are still starting Ray.
-_OUR_THREADS = ("bench-mlflow", "bench-ray-starting")
-
 
 class _Redacting(logging.Formatter):
     """Keeps secrets out of what libraries log, too."""
@@ -64,10 +61,15 @@ def fail(message: str, code: int) -> None:
 
 
 def _leave(leaving: SystemExit) -> None:
-    """Exit; at once where a thread of ours is still at work, since it may be inside a library that aborts then."""
-    if any(thread.daemon and thread.name in _OUR_THREADS for thread in threading.enumerate()):
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(leaving.code if isinstance(leaving.code, int) else 1)
-    raise leaving
+    """Exit, at once unless a thread has to be waited for.
+
+    To take apart what a run has loaded takes the interpreter seconds, and a daemon of ours that is still at work, such
+    as the one that writes for MLflow, may be inside a library that aborts then.
+    """
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if not all(thread.daemon for thread in others) or not isinstance(leaving.code, int | None):
+        raise leaving
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(leaving.code or 0)

@@ -123,6 +123,6 @@ FAMILY = Family(
     libraries=("numpy", "scipy"),
     imports=("scipy.optimize",),
     order=60,
-    behind=(0.3, 0.4),
+    behind=0.3,
     cost=0.3,
 )

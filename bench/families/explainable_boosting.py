@@ -127,9 +127,9 @@ FAMILY = Family(
     libraries=("interpret-core",),
     imports=("interpret.glassbox",),
     order=126,
-    behind=(0.11, 0.1),
+    behind=0.11,
     cost=30.0,
-    cost_grows=True,
+    cost_grows="outputs",
     max_rows=50_000,
     memory=outputs(12.0),
 )

@@ -31,8 +31,9 @@ FAMILY = Family(
     load=ExtraTreesEstimator.load,
     libraries=("scikit-learn",),
     imports=("sklearn.ensemble",),
-    cost=5.0,
+    cost=6.0,
+    cost_grows="values",
     order=130,
-    behind=(0.15, 0.2),
+    behind=0.15,
     memory=forest,
 )

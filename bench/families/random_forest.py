@@ -29,8 +29,9 @@ FAMILY = Family(
     load=RandomForestEstimator.load,
     libraries=("scikit-learn",),
     imports=("sklearn.ensemble",),
-    cost=6.0,
+    cost=10.0,
+    cost_grows="values",
     order=140,
-    behind=(0.12, 0.12),
+    behind=0.12,
     memory=forest,
 )

@@ -81,9 +81,9 @@ FAMILY = Family(
     load=RealMLPEstimator.load,
     libraries=("torch",),
     imports=("bench.nets.fit", "safetensors.torch"),
-    cost=30.0,
+    cost=45.0,
     order=126,
-    behind=(0.08, 0.08),
+    behind=0.08,
     watches=True,
     uses_gpu=True,
 )

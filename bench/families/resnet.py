@@ -43,9 +43,9 @@ FAMILY = Family(
     load=ResNetEstimator.load,
     libraries=("torch",),
     imports=("bench.nets.fit", "safetensors.torch"),
-    cost=40.0,
+    cost=50.0,
     order=145,
-    behind=(0.12, 0.1),
+    behind=0.12,
     watches=True,
     uses_gpu=True,
 )

@@ -44,9 +44,9 @@ FAMILY = Family(
     load=TabMEstimator.load,
     libraries=("torch",),
     imports=("bench.nets.fit", "safetensors.torch"),
-    cost=40.0,
+    cost=90.0,
     order=127,
-    behind=(0.03, 0.08),
+    behind=0.03,
     watches=True,
     uses_gpu=True,
 )
