@@ -138,14 +138,20 @@ def test_item_50_workers_are_killed_all_the_time(cluster, hidden, undisturbed):
     print("seed", seed)
     draw = random.Random(seed)
 
+    def folds_done():
+        return len(folds_by_workers(folder / "run", started.process.pid))
+
     def kill():
+        done = 0
         while not over.wait(2):
-            if workers := cluster.workers():
+            workers, now = cluster.workers(), folds_done()
+            if workers and now > done:  # where a worker takes longer than that to start, none would ever be through
+                done = now
                 killed.append(draw.choice(workers))
                 os.kill(killed[-1], signal.SIGKILL)
 
     with on(cluster, *LONG, folder=folder) as started:
-        started.wait_until(lambda: len(folds_by_workers(folder / "run", started.process.pid)) > 5)
+        started.wait_until(lambda: folds_done() > 5)
         killing = threading.Thread(target=kill)
         killing.start()
         code = started.wait(400)
