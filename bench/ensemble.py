@@ -158,10 +158,11 @@ def build_ensembles(
     parts = tuple(_parts(stored))
     everything = _Part(rows=np.arange(len(stored.rows)), own=np.arange(0))
     with limit_threads(1):  # several threads add up in an order that varies, and so would the weights
-        whole, *fitted = _fitted(stored, (everything, *parts), deadline, until)
+        ways = _fitted(stored, (everything, *parts), deadline, until)
         if until.pressing:
             return ()
-        judged = {label: _judged(stored, parts, [ways[label] for ways in fitted]) for label in whole}
+        whole, *fitted = ways
+        judged = {label: _judged(stored, parts, [way[label] for way in fitted]) for label in whole}
     return tuple(_stored_ensemble(stored, label, whole[label].combiner, judged[label]) for label in whole)
 
 
@@ -186,14 +187,14 @@ def _parts(stored: _Stored) -> Iterator[_Part]:
 
 def _fitted(stored: _Stored, parts: Sequence[_Part], deadline: Deadline, until: Until) -> list[_Ways]:
     """Fit the ways to combine on each part: the linear ones, which gain most, then, with the time that is left, the
-    second layer; on all parts or on none."""
+    second layer; on all parts or on none. Once ``until`` is pressing, parts are left out."""
     share = within(until, shares(deadline.left, _LINEAR_WAYS * len(parts)))
-    fitted = [_linear_ways(stored, part, share) for part in parts]
-    if len(stored.rows) < LEAST_ROWS:
+    fitted = [_linear_ways(stored, part, share) for part in parts if not until.pressing]
+    if len(stored.rows) < LEAST_ROWS or until.pressing:
         return fitted
     layers = []
     for part, ways, seconds in zip(parts, fitted, within(until, shares(deadline.left, len(parts))), strict=True):
-        if seconds <= 0:
+        if seconds <= 0 or until.pressing:
             return fitted
         layers.append(_layer(stored, part, ways, seconds))
     return [{**ways, "ensemble_trees": layer} for ways, layer in zip(fitted, layers, strict=True)]
