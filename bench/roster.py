@@ -22,6 +22,8 @@ from bench.task import Task
 
 #: A larger table gets no features but those of its recipes.
 _MAX_FEATURE_CELLS = 20_000_000
+#: How much longer a forest takes to tell values than classes: it looks at all columns at each split.
+_VALUES_COST = 5.0
 _RECIPE_LIBRARIES = ("numpy", "polars", "scikit-learn")
 
 
@@ -119,7 +121,7 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
 
     rows = max(len(fold.train) for fold in problem.splits.folds)
     outputs = len(problem.task.classes) if problem.task.kind == "multiclass" else 1
-    values = 5.0 if problem.task.kind == "regression" else 1.0
+    values = _VALUES_COST if problem.task.kind == "regression" else 1.0
     growth = {
         None: 1.0,
         "outputs": outputs,

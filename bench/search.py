@@ -35,7 +35,7 @@ _DEAR = 0.05
 _UNKNOWN_SHARE = 0.5
 _KNOWN_SHARE = 0.65
 #: Share of the time left that a candidate may turn out to take by its first fold before that one is cut off.
-_LARGEST_SHARE = 0.8
+_CUT_OFF_SHARE = 0.8
 #: How many times as long as foretold a candidate's first fold may take in any case.
 _LEEWAY = 2.0
 
@@ -221,7 +221,7 @@ class Search:
 
         Never so little that one which takes as long as is usual would be cut off.
         """
-        share = _LARGEST_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
+        share = _CUT_OFF_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
         return max(share, _LEAST_SECONDS, _LEEWAY * (usual or 0.0))
 
     def _foretold(self, entry: _Open) -> float | None:
