@@ -103,6 +103,13 @@ def test_every_verb_explains_itself(cli, verb):
     assert told.err == ""
 
 
+def test_help_tells_defaults_and_groups_options(cli):
+    told = cli("run", "--help").out
+    assert "[default: 5m]" in told
+    places = [told.index(panel) for panel in ("What is predicted", "Search", "Splits", "Machine", "Output")]
+    assert places == sorted(places)
+
+
 def test_unknown_flag_is_a_usage_error(cli):
     told = cli("run", "--tirals", 3)
     assert told.code == 2

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from types import SimpleNamespace
 
 import lightgbm
@@ -90,6 +91,16 @@ def test_command_tells_that_scores_are_the_bags(cli, boosted, copy, tmp_path):
     told = cli("predict", copy / "refit", tmp_path / "rows.parquet", "--output", tmp_path / "out.parquet")
     assert ", fitted on all rows: " in told.err
     assert pl.read_parquet(tmp_path / "out.parquet").height == len(boosted.splits.test)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_command_leaves_no_half_of_a_predictor(cli, copy, monkeypatch, number, code):
+    monkeypatch.setattr(refit, "write_text", lambda *_: signal.raise_signal(number))
+    before = sorted(copy.rglob("*"))
+    told = cli("refit", copy)
+    assert (told.code, told.out) == (code, "")
+    assert "Traceback" not in told.err
+    assert sorted(copy.rglob("*")) == before
 
 
 def test_nothing_is_begun_that_takes_longer_than_there_is_time(copy):

@@ -28,6 +28,7 @@ app = typer.Typer(
     name="bench",
     help="An AutoML benchmarking harness for tabular data: from a dataset to a leaderboard that can be trusted.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

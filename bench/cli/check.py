@@ -1,23 +1,23 @@
 """``bench check``: the audit alone."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.cli import options
+from bench.cli.tools import tell
 
 
 def check(
     context: typer.Context,
     data: Annotated[str, typer.Argument(help="File, address (https, s3, sqlite, ...), built-in or card.")],
-    target: Annotated[str | None, typer.Option(help="Column to predict. [default: the card's]")] = None,
-    positive_class: Annotated[str | None, typer.Option(help="Label that counts as positive in a binary task.")] = None,
-    test: Annotated[str | None, typer.Option(help="Test file: are its rows like the others, or copies?")] = None,
-    group: Annotated[str | None, typer.Option(help="Column of groups that stay together in a split.")] = None,
-    time: Annotated[str | None, typer.Option(help="Column that orders rows in time.")] = None,
-    task: Annotated[str | None, typer.Option(help="binary, multiclass or regression. [default: inferred]")] = None,
+    target: options.Target = None,
+    positive_class: options.PositiveClass = None,
+    test: options.Test = None,
+    group: options.Group = None,
+    time: options.Time = None,
+    task: options.Task = None,
     kind: options.Kind = None,
     drop: options.Drop = None,
     sep: options.Sep = None,
@@ -28,7 +28,7 @@ def check(
     query: options.Query = None,
     offline: options.Offline = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with all of it to this file, too.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Look for what would make scores a lie; exit code 1 when something blocks."""
     import json as json_format
@@ -36,12 +36,11 @@ def check(
     from bench.audit.inspection import describe, inspect
     from bench.cli.show import print_inspection
     from bench.spec import FIELDS, make_spec
-    from bench.text import printable
 
     spec = make_spec(dataset=data, **{name: value for name, value in context.params.items() if name in FIELDS})
     found = inspect(spec)
     for note in (*found.dataset.notes, *found.task.notes):
-        print(printable(note), file=sys.stderr)
+        tell(note)
     known = {"dataset": describe(found.dataset, found.task), **found.audit.to_dict()}
     if html is not None:
         from bench.report import write_check

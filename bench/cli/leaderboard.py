@@ -10,7 +10,7 @@ from bench.cli import options
 def leaderboard(
     run: options.RunFolder,
     metric: Annotated[str | None, typer.Option(help="Order by another metric, or module:function.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: options.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Print a run's leaderboard."""

@@ -19,43 +19,90 @@ def _folder(reference: str) -> Path:
 RunFolder = Annotated[
     Path, typer.Argument(parser=_folder, metavar="RUN", help="Folder of the run, or its address: s3://bucket/run.")
 ]
-_READING, _COLUMNS = "Reading the data", "Columns"
 
-Sep = Annotated[
-    str | None, typer.Option(help="Delimiter of a text file. [default: found out]", rich_help_panel=_READING)
+
+def _option(panel: str, text: str, *names: str) -> Any:
+    """An option in a panel of the verb's help."""
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+_TASK, _SEARCH, _SPLITS, _COLUMNS = "What is predicted", "Search", "Splits", "Columns and audit"
+_READING, _MACHINE, _OUTPUT = "Reading the data", "Machine", "Output"
+
+Dataset = Annotated[str | None, _option(_TASK, "File, address (https, s3, sqlite, ...), built-in or card.")]
+Target = Annotated[str | None, _option(_TASK, "Column to predict. [default: the card's]")]
+Metric = Annotated[
+    str | None, _option(_TASK, "Metric that orders the board, or module:function. [default: the card's or the task's]")
 ]
-Encoding = Annotated[
-    str | None, typer.Option(help="Encoding of a text file. [default: found out]", rich_help_panel=_READING)
+Task = Annotated[str | None, _option(_TASK, "binary, multiclass or regression. [default: inferred]")]
+PositiveClass = Annotated[str | None, _option(_TASK, "Label that counts as positive in a binary task.")]
+
+Preset = Annotated[
+    str | None, _option(_SEARCH, "quick, standard, best, interpretable or fast-inference: `bench list presets`.")
 ]
-Decimal = Annotated[
-    str | None, typer.Option(help="Decimal sign of a text file. [default: found out]", rich_help_panel=_READING)
+Budget = Annotated[str | None, _option(_SEARCH, "Wall clock of the command: 60s, 10m, 2h. [default: 5m]")]
+BudgetEach = Annotated[str | None, _option(_SEARCH, "Wall clock of each dataset: 60s, 10m, 2h. [default: 5m]")]
+Trials = Annotated[int | None, _option(_SEARCH, "Stop after so many candidates instead; reproducible.")]
+Families = Annotated[str | None, _option(_SEARCH, "Families to use (a,b), or to leave out (-c). [default: all]")]
+Ensembles = Annotated[bool | None, _option(_SEARCH, "Combine models. [default: yes]", "--ensembles/--no-ensembles")]
+Slowdown = Annotated[
+    float | None, _option(_SEARCH, "Times the best single model's predict time that an ensemble may take.")
 ]
-Null = Annotated[
-    list[str] | None, typer.Option(help="One more spelling of a missing value; repeatable.", rich_help_panel=_READING)
+Refit = Annotated[
+    bool | None,
+    _option(_SEARCH, "At the end, fit what predicts by default on all rows: `bench refit`.", "--refit"),
 ]
+Sampler = Annotated[str | None, _option(_SEARCH, "tpe, random or grid. [default: tpe]")]
+Seed = Annotated[int | None, _option(_SEARCH, "Root of all randomness. [default: 0]")]
+
+Folds = Annotated[
+    int | None, _option(_SPLITS, "Cross-validation folds. [default: an OpenML task's, else from the rows]")
+]
+Repeats = Annotated[int | None, _option(_SPLITS, "How often the folds are dealt. [default: from the rows]")]
+Splits = Annotated[str | None, _option(_SPLITS, "Column, or file, that holds the folds to use.")]
+TestSize = Annotated[
+    float | None,
+    _option(_SPLITS, "Share of rows sealed as test set; 0 learns from all. [default: 0.2, of 100,000 rows at most]"),
+]
+Test = Annotated[str | None, _option(_SPLITS, "File that is the test set.")]
+Group = Annotated[str | None, _option(_SPLITS, "Column whose groups are never split.")]
+Time = Annotated[str | None, _option(_SPLITS, "Column that orders rows: learn from the past, score the future.")]
+Gap = Annotated[float | None, _option(_SPLITS, "With --time: distance kept between learning and scoring.")]
+MaxRows = Annotated[int | None, _option(_SPLITS, "Rows to use at most. [default: from the size]")]
+
+Kind = Annotated[list[str] | None, _option(_COLUMNS, "COLUMN=KIND overrules what is inferred; repeatable.")]
+Drop = Annotated[list[str] | None, _option(_COLUMNS, "Column to leave out; repeatable.")]
+Allow = Annotated[list[str] | None, _option(_COLUMNS, "Audit finding that may not block; repeatable.")]
+
+Sep = Annotated[str | None, _option(_READING, "Delimiter of a text file. [default: found out]")]
+Encoding = Annotated[str | None, _option(_READING, "Encoding of a text file. [default: found out]")]
+Decimal = Annotated[str | None, _option(_READING, "Decimal sign of a text file. [default: found out]")]
+Null = Annotated[list[str] | None, _option(_READING, "One more spelling of a missing value; repeatable.")]
 BadLines = Annotated[
-    str | None,
-    typer.Option(
-        help="error or skip, for lines with too many or too few fields. [default: error]", rich_help_panel=_READING
-    ),
+    str | None, _option(_READING, "error or skip, for lines with too many or too few fields. [default: error]")
 ]
 Query = Annotated[
     str | None,
-    typer.Option(
-        help="SELECT to read from a database; instead, name a table after #: sqlite:///file.db#table.",
-        rich_help_panel=_READING,
-    ),
+    _option(_READING, "SELECT to read from a database; instead, name a table after #: sqlite:///file.db#table."),
 ]
-Offline = Annotated[
-    bool | None, typer.Option("--offline", help="Ask no other machine; use the cache alone.", rich_help_panel=_READING)
-]
-Kind = Annotated[
-    list[str] | None, typer.Option(help="COLUMN=KIND overrules what is inferred; repeatable.", rich_help_panel=_COLUMNS)
-]
-Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.", rich_help_panel=_COLUMNS)]
+Offline = Annotated[bool | None, _option(_READING, "Ask no other machine; use the cache alone.", "--offline")]
+
+Cpus = Annotated[int | None, _option(_MACHINE, "CPUs to use. [default: all]")]
+Gpus = Annotated[int | None, _option(_MACHINE, "GPUs to use. [default: all]")]
+Memory = Annotated[str | None, _option(_MACHINE, "Memory to use: 4GiB, 4GB. [default: all]")]
+Engine = Annotated[str | None, _option(_MACHINE, "ray, tune or local. [default: ray]")]
 Address = Annotated[
-    str | None, typer.Option(help="Ray cluster to use: auto, HOST:PORT or ray://HOST:PORT. [default: this machine]")
+    str | None,
+    _option(_MACHINE, "Ray cluster to use: auto, HOST:PORT or ray://HOST:PORT. [default: this machine]"),
 ]
+
+Output = Annotated[str | None, _option(_OUTPUT, "Folder of what comes of it. [default: one below results/]")]
+Config = Annotated[Path | None, _option(_OUTPUT, "YAML file with these options as keys; flags win.")]
+NoTrack = Annotated[bool, _option(_OUTPUT, "Record nothing in MLflow.", "--no-track")]
+Json = Annotated[bool, _option(_OUTPUT, "Print JSON.", "--json")]
+Quiet = Annotated[bool, _option(_OUTPUT, "Show no progress.", "--quiet")]
+Trace = Annotated[bool, _option(_OUTPUT, "Write trace.json, for chrome://tracing or Perfetto.", "--trace")]
+
 #: Where Ray's dashboard listens unless it was told otherwise.
 DASHBOARD = "http://127.0.0.1:8265"
 Dashboard = Annotated[

@@ -1,12 +1,12 @@
 """``bench predict``: predictions of a run's model for new rows."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.cli import options
+from bench.cli.tools import tell
 
 
 def predict(
@@ -32,15 +32,11 @@ def predict(
     from bench.errors import RequestError
     from bench.spec import make_spec, read_config
     from bench.store import replacing
-    from bench.text import printable
     from bench.unpack import predictor_for
 
     writers = {".csv": "write_csv", ".parquet": "write_parquet", ".jsonl": "write_ndjson"}
     if output.suffix not in writers:
         raise RequestError(f"--output must end in {', '.join(writers)}, got {str(output)!r}.")
-
-    def tell(sentence: str) -> None:
-        print(printable(sentence), file=sys.stderr)
 
     predictor = predictor_for(run, model, tell)
     learned = read_config(run / "spec.yaml").get("null", []) if (run / "spec.yaml").is_file() else []

@@ -1,10 +1,11 @@
 """``bench reproduce``: a row of the board fitted again, and compared with what the run has stored."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bench.cli.tools import tell
 
 
 def reproduce(
@@ -27,13 +28,9 @@ def reproduce(
     from bench.errors import RequestError
     from bench.reproduce import TOLERANCE
     from bench.reproduce import reproduce as reproduced
-    from bench.text import printable
 
     if tolerance is not None and not tolerance >= 0:
         raise RequestError(f"--tolerance must not be negative, got {tolerance:g}.")
-
-    def tell(sentence: str) -> None:
-        print(printable(sentence), file=sys.stderr)
 
     with leaving_when_interrupted():
         outcome = reproduced(run, model, tell, tolerance=TOLERANCE if tolerance is None else tolerance)

@@ -1,10 +1,11 @@
 """``bench sync``: into MLflow what is missing there of a run."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bench.cli.tools import tell
 
 
 def sync(
@@ -19,10 +20,9 @@ def sync(
     For runs whose store was out of reach, and for those made with --no-track. Exit code 1 when it still is.
     """
     from bench.sync import sync as sync_run
-    from bench.text import printable
 
     for folder in runs:
         account = sync_run(folder, uri=uri)
         told = f"sent {', '.join(account.sent)}" if account.sent else "nothing was missing"
-        print(printable(f"{folder}: {told}"), file=sys.stderr)
+        tell(f"{folder}: {told}")
         print(account.location)

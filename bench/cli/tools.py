@@ -32,6 +32,13 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
     console().print(table)
 
 
+def tell(sentence: str) -> None:
+    """Print a sentence on stderr, beside what a verb gives out."""
+    from bench.text import printable
+
+    print(printable(sentence), file=sys.stderr)
+
+
 def ago(seconds: float) -> str:
     """Spell a moment in seconds since the epoch as local date and time."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
