@@ -40,6 +40,7 @@ class Settings:
     """All that an estimator is built from. ``metric`` names what a fit may stop early on.
 
     ``rounds`` are how many to take where fits on other rows have told it, and no rows are watched; None to find out.
+    ``ended_at`` is after how many to stop as if time were over, for a fit that is made again.
     """
 
     params: Params
@@ -48,6 +49,7 @@ class Settings:
     metric: str
     seed: int
     rounds: int | None = None
+    ended_at: int | None = None
 
 
 class Estimator(Protocol):
@@ -68,7 +70,8 @@ class Estimator(Protocol):
         rows to watch for early stopping, None for families that do not ask for one. Stay within ``allotment``.
 
         Raises:
-            DeadlineReached: the deadline passed before the fit was whole.
+            DeadlineReached: the deadline passed before the fit was whole, or, where `Family.borrows` and rows are
+                watched, before there was anything worth keeping.
         """
         ...
 
@@ -97,7 +100,8 @@ class Family:
     best family's its default is, as a share of that one's error, in the mean of several tables
     (``tests/benchmarks/portfolio.py``). ``baseline`` families run before all others, in the driver, with their
     defaults. ``watches`` asks for a slice of the training rows for early stopping; ``borrows`` says that the estimator
-    tells the ``rounds`` it kept, and takes those of other folds in their stead. ``libraries`` names the distributions
+    tells the ``rounds`` it kept, takes those of other folds in their stead, and keeps the best of what it has when its
+    time is over, telling after how many rounds it ``ended_at`` that. ``libraries`` names the distributions
     whose versions decide a fit, ``imports`` the modules that are imported before the clock of a first fit starts.
     ``max_rows`` (of training rows) is where the family stops being affordable; beyond it, it is skipped with that
     reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`). ``space`` is the file of a third

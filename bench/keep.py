@@ -91,8 +91,15 @@ def _fit_again(problem: Problem, result: TrialResult, fold: int) -> None:
     folder = fold_folder(problem.folder, result.candidate.trial_id, fold)
     stored = folder / PREDICTIONS
     scored = stored.read_bytes() if intact(folder, PREDICTIONS) else None
+    ended_at = next(known.ended_at for known in result.folds if known.fold == fold)
     again = run_fold(
-        problem, result.candidate, fold, allotment=Allotment(), seconds=None, lent=lent_rounds(result.folds)
+        problem,
+        result.candidate,
+        fold,
+        allotment=Allotment(),
+        seconds=None,
+        lent=lent_rounds(result.folds),
+        ended_at=ended_at,
     )
     if again.status != "ok":
         raise RunFailedError(f"{result.candidate.name} could not be fitted again on fold {fold}: {again.reason}.")

@@ -66,6 +66,12 @@ class LogTarget:
         kept: int | None = getattr(self.inner, "rounds", None)
         return kept
 
+    @property
+    def ended_at(self) -> int | None:
+        """Rounds after which time ended the fit, if it did."""
+        ended: int | None = getattr(self.inner, "ended_at", None)
+        return ended
+
     def fit(
         self,
         X: Encoded,

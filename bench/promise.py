@@ -69,14 +69,12 @@ class FamilyRecord:
         self._total_seconds += seconds - known.get(key, 0.0)
         known[key] = seconds
 
-    def add(self, result: TrialResult, metric: Metric, *, cost: float = 1.0) -> None:
-        """Take in a closed candidate whose folds were expected to ``cost`` so many default fits on all rows each.
+    def add(self, result: TrialResult, metric: Metric) -> None:
+        """Take in a closed candidate, whose folds were clocked.
 
         To be late is no failure of a family that has been in time: the next one is foretold to be dearer.
         """
         self.tried += 1
-        for fold in result.folds:
-            self.clock(fold, cost=cost)
         if result.status in ("ok", "pruned"):
             self.failures = 0
         elif result.status != "timeout" or not self.fold_seconds:

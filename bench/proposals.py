@@ -6,7 +6,7 @@ as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.candidate import Candidate, Origin
 from bench.family import Family
@@ -26,6 +26,8 @@ _FIRST_ROWS = 20_000
 _GROWTH = 5
 #: Share of the time left in which a candidate with as many iterations as it may have would be done.
 _MOST_ITERATIONS = 0.7
+#: Share of what there is time for from which on a family begins with its quick candidate.
+_HURRIED = 0.5
 #: Says of a family which share of the time left a candidate takes that costs so many of its default fits on all rows.
 Share = Callable[[str, float], float]
 #: A move that takes more than such a share of the time left is no opening, but waits for what the others promise.
@@ -78,6 +80,7 @@ class Proposals:
         self._opening = opening + [(m.family.name, "tuned") for m in tunable]
         self._step = dict.fromkeys(self._members, 0)
         self._best: dict[str, Candidate] = {}
+        self._cut: dict[str, Candidate] = {}
         self._moves: dict[Origin, Callable[[str, Share], Candidate | None]] = {
             "baseline": self._first,
             "default": self._first,
@@ -104,6 +107,10 @@ class Proposals:
     def has_timed(self, family: str) -> bool:
         """Whether a fold of a family has been measured."""
         return self._records[family].seconds_a_fold is not None
+
+    def yields(self, family: str) -> bool:
+        """Whether a family's fits keep what they have when their time is over."""
+        return self._members[family].family.borrows
 
     def cost_of(self, candidate: Candidate) -> float:
         """About how many default fits of its family, on all rows, a fit of a candidate takes."""
@@ -138,54 +145,72 @@ class Proposals:
             share: over 1 for what does not fit. Asked for all but baselines.
             timed: whether measured seconds may decide.
         """
-
-        def affordable(name: str, origin: Origin) -> bool:
-            return share(name, self._cost_of_next(name, origin)) <= 1.0
-
-        def opens(name: str, origin: Origin) -> bool:
-            if origin == "baseline":
-                return True
-            if origin == "quick" and (self._count[name] or affordable(name, "default")):
-                return False
-            waits = timed and self._members[name].family.baseline  # they are not where time pays first
-            return (
-                not waits
-                and self._willing(name)
-                and share(name, self._cost_of_next(name, origin)) <= _LARGEST_SHARE[origin]
-            )
-
         while self._opening:
             name, origin = self._opening.pop(0)
-            if opens(name, origin) and (made := self._moves[origin](name, share)) is not None:
+            if self._opens(name, origin, share, timed) and (made := self._moves[origin](name, share)) is not None:
                 return made
-
-        growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and affordable(n, "grown")]
+        growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and self._fits(n, "grown", share)]
         if growing:
             return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
-
-        def origin_of_next(name: str) -> Origin:
-            usual = self._origin(name)
-            hurried = usual == "default" and self._members[name].space.quick and not affordable(name, usual)
-            return "quick" if hurried else usual
-
-        def able(name: str) -> bool:
-            open_to_more = (self._tunable(name) or not self._count[name]) and self._willing(name)
-            return open_to_more and affordable(name, origin_of_next(name))
-
-        def promise(name: str) -> tuple[float, int]:
-            seconds = self.seconds_a_fold(name, self._cost_of_next(name, origin_of_next(name))) or 0.0
-            behind = None if self._count[name] else self._members[name].family.behind
-            gain = expected_gain(self._records, name, seconds=seconds if timed else None, behind=behind)
-            return gain, -self._count[name]
-
-        while names := [n for n in self._members if able(n)]:
-            name = max(names, key=promise)
-            if (made := self._moves[origin_of_next(name)](name, share) or self._from_study(name, share)) is not None:
+        while names := [n for n in self._members if self._able(n, share)]:
+            name = max(names, key=lambda n: (self._promise(n, share, timed), -self._count[n]))
+            move = self._moves[self._next_origin(name, share)]
+            if (made := move(name, share) or self._from_study(name, share)) is not None:
                 return made
         return None
 
+    def _fits(self, name: str, origin: Origin, share: Share) -> bool:
+        """Whether there is time for a family's next candidate of this origin."""
+        return share(name, self._cost_of_next(name, origin)) <= 1.0
+
+    def _opens(self, name: str, origin: Origin, share: Share, timed: bool) -> bool:
+        """Whether a move of the opening is made."""
+        if origin == "baseline":
+            return True
+        if origin == "quick" and (self._count[name] or self._fits(name, "default", share)):
+            return False
+        waits = timed and self._members[name].family.baseline  # they are not where time pays first
+        costs = self._cost_of_next(name, origin)
+        return not waits and self._willing(name) and share(name, costs) <= _LARGEST_SHARE[origin]
+
+    def _able(self, name: str, share: Share) -> bool:
+        """Whether a family has something to propose that there is time for."""
+        open_to_more = (self._tunable(name) or not self._count[name]) and self._willing(name)
+        return open_to_more and share(name, self._least_cost(name, self._next_origin(name, share), share)) <= 1.0
+
+    def _promise(self, name: str, share: Share, timed: bool) -> float:
+        """What a family's next candidate promises to gain; a second of it where ``timed``."""
+        origin = self._next_origin(name, share)
+        seconds = self.seconds_a_fold(name, self._least_cost(name, origin, share)) or 0.0
+        untried = origin in ("default", "quick")
+        return expected_gain(
+            self._records,
+            name,
+            seconds=seconds if timed else None,
+            behind=self._members[name].family.behind if untried else None,
+        )
+
+    def _next_origin(self, name: str, share: Share) -> Origin:
+        """Where a family's next candidate comes from, once families have opened.
+
+        The quick one takes the default's place where that does not fit, or came to nothing.
+        """
+        usual, quick = self._origin(name), self._members[name].space.quick
+        idle = self._records[name].tried == self._count[name] and not self._records[name].errors
+        hurried = (
+            quick and idle and self._fresh(name, quick) and share(name, self._cost_of_next(name, usual)) > _HURRIED
+        )
+        return "quick" if hurried else usual
+
+    def _least_cost(self, name: str, origin: Origin, share: Share) -> float:
+        """The cost of a family's next candidate, or what it may be held to by fewer rounds: see `_in_time`."""
+        cost, default = self._cost_of_next(name, origin), share(name, self._cost_of_next(name, "default"))
+        if origin not in ("portfolio", "tuned") or not (default and self.yields(name) and self.has_timed(name)):
+            return cost
+        return min(cost, max(1.0, _MOST_ITERATIONS / default) * self._cost_of_next(name, "default"))
+
     def _origin(self, name: str) -> Origin:
-        """Where a family's next candidate comes from, once families have opened."""
+        """Where a family's next candidate comes from, as long as there is time for it."""
         if not self._count[name]:
             return "default"
         return "portfolio" if self._portfolio[name] else "tuned"
@@ -251,7 +276,7 @@ class Proposals:
 
     def _in_time(self, name: str, point: Params, share: Share) -> Params:
         """Limit a point's iterations to what the time left foretells, where a fold of its family was measured."""
-        default = share(name, self._steps[self._step[name]] / self._steps[-1])
+        default = share(name, self._cost_of_next(name, "default"))
         if not default or not self.has_timed(name):
             return point
         return self._members[name].space.limited(point, _MOST_ITERATIONS / default)
@@ -306,8 +331,12 @@ class Proposals:
         return True
 
     def clock(self, candidate: Candidate, fold: FoldResult) -> None:
-        """Take in what a fold took, before its candidate is closed."""
-        self._records[candidate.family].clock(fold, cost=self.cost_of(candidate))
+        """Take in what a fold took, before its candidate is closed; of one that time ended, what it was cut down to."""
+        if fold.ended_at is not None:
+            fewer = {**candidate.params, "n_estimators": fold.ended_at}
+            self._cut[candidate.trial_id] = replace(candidate, params=fewer)
+        cut = self._cut.get(candidate.trial_id, candidate)
+        self._records[candidate.family].clock(fold, cost=self.cost_of(cut))
 
     def learn(self, result: TrialResult) -> bool:
         """Take in a closed candidate; True when its family is given up for it."""
@@ -316,7 +345,10 @@ class Proposals:
         study = self._members[candidate.family].study
         study.tell(suggestion, candidate.params, result.status, result.scores, label=candidate.trial_id)
         step = self._step_of(candidate)
-        record.add(result, self._metric, cost=self.cost_of(candidate))
+        for fold in result.folds:
+            self.clock(candidate, fold)
+        self._cut.pop(candidate.trial_id, None)
+        record.add(result, self._metric)
         if candidate.origin == "grown" and result.status != "ok":
             self._step[candidate.family] = step - 1  # too many rows for the time that is left
         whole = result.status == "ok" and candidate.origin != "baseline"

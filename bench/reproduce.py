@@ -171,7 +171,10 @@ def _fit(problem: Problem, fits: Sequence[Fit], changed: Sequence[Change], tell:
         if candidate.name in count:
             folds = count.pop(candidate.name)
             tell(f"{candidate.name} is fitted again on {folds} fold{'s' * (folds != 1)}.")
-        again = run_fold(problem, candidate, fold, allotment=fit.allotment, seconds=None, lent=fit.lent)
+        ended_at = fit.recorded.ended_at
+        again = run_fold(
+            problem, candidate, fold, allotment=fit.allotment, seconds=None, lent=fit.lent, ended_at=ended_at
+        )
         if again.status != "ok":
             since = f" Changed since it was fitted: {'; '.join(map(str, changed))}." if changed else ""
             raise RunFailedError(f"{candidate.name} could not be fitted again on fold {fold}: {again.reason}.{since}")

@@ -21,7 +21,7 @@ from bench.candidate import Candidate
 from bench.metric import Metric
 from bench.proposals import Proposals
 from bench.stats import probability_worse
-from bench.trial import FoldResult, Status, TrialResult, lent_rounds
+from bench.trial import LENDERS, FoldResult, Status, TrialResult, lent_rounds
 
 #: What a baseline may take a fold once the search's time is over: even the shortest run has something to report. The
 #: first to be through may take what the whole command has left, since tables are large whose encoding alone takes long.
@@ -34,8 +34,10 @@ _DEAR = 0.05
 #: Shares of the time left that a candidate may be foretold to take, while its family is not timed yet and afterwards.
 _UNKNOWN_SHARE = 0.5
 _KNOWN_SHARE = 0.65
-#: Share of the time left that a candidate may turn out to take by its first fold before that one is cut off.
+#: Shares of the time left that a candidate may turn out to take by its first fold before that one is cut off: all of it
+#: is lost, or what it has is kept, and its other folds learn as many rounds from somewhat more rows.
 _CUT_OFF_SHARE = 0.8
+_CUT_DOWN_SHARE = 0.65
 #: How many times as long as foretold a candidate's first fold may take in any case.
 _LEEWAY = 2.0
 
@@ -98,6 +100,15 @@ class _Open:
     def in_order(self) -> tuple[FoldResult, ...]:
         """Results so far, by fold."""
         return tuple(self.results[fold] for fold in sorted(self.results))
+
+
+def _limits(entry: _Open) -> str:
+    """Say what a whole candidate was held to for want of time; empty when it was not."""
+    rows, ended = entry.candidate.rows, [r.ended_at for r in entry.in_order if r.ended_at is not None]
+    told = [f"learned from {rows:,} rows a fold"] if rows else []
+    if ended:
+        told.append(f"its time was over after {min(ended):,} rounds")
+    return ", ".join(told)
 
 
 def rungs(n_folds: int) -> tuple[int, ...]:
@@ -169,7 +180,7 @@ class Search:
         """
         for entry in self._open:
             if entry.candidate.trial_id == work.candidate.trial_id:
-                seconds = self._seconds_for(entry)
+                seconds = self._seconds_for(entry, work.fold)
                 if seconds is None or seconds >= _LEAST_SECONDS:
                     return replace(work, seconds=seconds)
                 entry.handed.discard(work.fold)
@@ -199,14 +210,17 @@ class Search:
         missing = [f for f in range(self._rungs[entry.rung]) if f not in entry.results and f not in entry.handed]
         if not missing:
             return None
-        seconds = self._seconds_for(entry)
+        seconds = self._seconds_for(entry, missing[0])
         if seconds is not None and seconds < _LEAST_SECONDS:
             return None
         entry.handed.add(missing[0])
         return Work(candidate=entry.candidate, fold=missing[0], seconds=seconds, lent=lent_rounds(entry.in_order))
 
-    def _seconds_for(self, entry: _Open) -> float | None:
-        """How long a fit may take: all that is left, or until a candidate's own cost is known a share of it."""
+    def _seconds_for(self, entry: _Open, fold: int) -> float | None:
+        """How long a fit may take: all that is left, or until a candidate's own cost is known a share of it.
+
+        A share as well where the other folds take as many rounds as this one comes to in its time.
+        """
         if self._counted:
             return None
         left = self._plan.search.left
@@ -214,15 +228,14 @@ class Search:
             if self._has_result:
                 return max(left, min(_BASELINE_SECONDS, self._baselines_left))
             return max(left, _BASELINE_SECONDS, self._plan.total.left if entry is self._open[0] else 0.0)
-        return left if entry.results else min(left, self._first_fold_seconds(self._foretold(entry)))
-
-    def _first_fold_seconds(self, usual: float | None) -> float:
-        """What a first fold may take, so that the whole candidate stays within its share of the time left.
-
-        Never so little that one which takes as long as is usual would be cut off.
-        """
-        share = _CUT_OFF_SHARE * self._plan.search.left / self._seconds_needed(1.0, 0)
-        return max(share, _LEAST_SECONDS, _LEEWAY * (usual or 0.0))
+        yields = self._proposals.yields(entry.candidate.family)
+        if entry.results and not (yields and fold < LENDERS):
+            return left
+        most = left / self._seconds_needed(1.0, len(entry.results))
+        if yields:
+            return min(left, max(_CUT_DOWN_SHARE * most, _LEAST_SECONDS))
+        # Never so little that one which takes as long as is usual would be cut off.
+        return min(left, max(_CUT_OFF_SHARE * most, _LEAST_SECONDS, _LEEWAY * (self._foretold(entry) or 0.0)))
 
     def _foretold(self, entry: _Open) -> float | None:
         """Seconds a fold that a candidate's family foretells; None while none of it is timed."""
@@ -261,7 +274,7 @@ class Search:
             return 0.0
         left, seconds = self._plan.search.left, self._proposals.seconds_a_fold(family, cost)
         if seconds is None:
-            return 0.0 if self._first_fold_seconds(None) > _LEAST_SECONDS else math.inf
+            return 0.0 if _CUT_DOWN_SHARE * left > self._seconds_needed(_LEAST_SECONDS, 0) else math.inf
         allowed = left * (_KNOWN_SHARE if self._proposals.has_timed(family) else _UNKNOWN_SHARE)
         return self._seconds_needed(seconds, 0) / allowed if allowed > 0 else math.inf
 
@@ -341,8 +354,7 @@ class Search:
         elif not whole_rung:
             return
         elif len(entry.results) == self._n_folds:
-            rows = entry.candidate.rows
-            self._close(entry, "ok", f"learned from {rows:,} rows a fold" if rows else "")
+            self._close(entry, "ok", _limits(entry))
         elif reason := self._hopeless(entry):
             self._close(entry, "pruned", reason)
         else:

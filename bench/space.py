@@ -48,6 +48,7 @@ Condition = Literal[
 ]
 #: Parameters that the time of a fit grows with in proportion, at most: of trees or rounds, and of nets.
 ITERATIONS = ("n_estimators", "epochs")
+_ROUNDS, _RATE = "n_estimators", "learning_rate"
 _PARAMETER_KEYS = {"type", "low", "high", "log", "choices", "when"}
 _SPACE_KEYS = {"family", "params", "defaults", "base", "quick", "portfolio", "costs"}
 _COST_KEYS = {"quick", "portfolio", "search"}
@@ -119,10 +120,17 @@ class Space:
     def limited(self, params: Params, cost: float) -> Params:
         """Lower the number of iterations so that a fit takes no more than about so many default fits, one at least.
 
-        Each iteration is taken to cost as much as one of a default fit; to stop early costs less.
+        Each iteration is taken to cost as much as one of a default fit; to stop early costs less. Where a point usually
+        takes more than it is left, each round of boosting learns as much more, within the range that is searched.
         """
-        limits = {name: int(float(f"{max(1.0, cost) * _number(self.defaults, name):.2g}")) for name in ITERATIONS}
-        return {**params, **{name: n for name, n in limits.items() if n and n < _number(params, name)}}
+        cost = max(1.0, cost)
+        limits = {name: int(_rounded(cost * _number(self.defaults, name), 2)) for name in ITERATIONS}
+        fewer = {name: n for name, n in limits.items() if n and n < _number(params, name)}
+        rate, highest = _number(params, _RATE), max((p.high for p in self.parameters if p.name == _RATE), default=0.0)
+        raised = min(rate * self.cost_of(params) / cost, highest)
+        if _ROUNDS not in fewer or raised <= rate:
+            return {**params, **fewer}
+        return {**params, **fewer, _RATE: _rounded(raised, 3)}
 
     def complete(self, point: Params) -> Params:
         """Fill in what a portfolio point or a suggestion leaves out."""
@@ -149,6 +157,11 @@ def _number(params: Params, name: str) -> float:
     """A parameter's value where it is a number; 0 elsewhere."""
     value = params.get(name)
     return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Round to so many significant digits."""
+    return float(f"{value:.{digits}g}")
 
 
 def _ratio(params: Params, others: Params, name: str) -> float:

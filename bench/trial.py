@@ -41,8 +41,8 @@ class FoldResult:
     ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
     ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
-    ``rounds`` is how many iterations a fit that counts them kept. ``threads``, ``device`` and ``processor`` are what it
-    was fitted on.
+    ``rounds`` is how many iterations a fit that counts them kept, ``ended_at`` after how many its time was over; None
+    where it came to its own end. ``threads``, ``device`` and ``processor`` are what it was fitted on.
     ``warned`` counts Python's warnings by category. ``spans`` says when the worker did what.
     """
 
@@ -62,6 +62,7 @@ class FoldResult:
     device: str = "cpu"
     processor: str = ""
     rounds: int | None = None
+    ended_at: int | None = None
     warned: Mapping[str, int] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
 
@@ -118,6 +119,14 @@ class TrialResult:
         return float(np.mean(self.scores)) if self.scores else float("nan")
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a fold's rounds before it is fitted: see `run_fold`."""
+
+    lent: tuple[int, ...]
+    ended_at: int | None
+
+
 class _BadPrediction(Exception):  # noqa: N818 - becomes the reason of a failed fold
     """What an estimator predicted cannot be scored."""
 
@@ -137,6 +146,7 @@ def run_fold(
     allotment: Allotment,
     seconds: float | None,
     lent: tuple[int, ...] = (),
+    ended_at: int | None = None,
 ) -> FoldResult:
     """Fit and score one candidate on one fold and store what came of it; never raises for what a fit does.
 
@@ -147,9 +157,10 @@ def run_fold(
         allotment: threads and device the fit is held to.
         seconds: how long the fit may take; None for no limit.
         lent: what `lent_rounds` gives of the candidate's other folds.
+        ended_at: for a fold that is fitted again, after how many rounds its time was over.
     """
     recorder = Recorder()
-    result = _outcome(problem, candidate, fold, allotment, seconds, lent, recorder)
+    result = _outcome(problem, candidate, fold, allotment, seconds, _Known(lent, ended_at), recorder)
     return replace(
         result,
         worker=this_process(),
@@ -166,7 +177,7 @@ def _outcome(
     fold: int,
     allotment: Allotment,
     seconds: float | None,
-    lent: tuple[int, ...],
+    known: _Known,
     recorder: Recorder,
 ) -> FoldResult:
     """Do what `run_fold` says, noting the steps with ``recorder``."""
@@ -178,7 +189,7 @@ def _outcome(
         recorder.begin("import", "start-up")
         warm_up(discover()[candidate.family])  # first: only libraries that are loaded can be held to their threads
         with counted() as warned, limit_threads(allotment.cpus):
-            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, lent, recorder)
+            result = _fit_and_score(problem, candidate, fold, allotment, Deadline(seconds), folder, known, recorder)
     except DeadlineReached:
         limit = "its time" if seconds is None else f"{seconds:.1f} s"
         reason, busy = f"not fitted within {limit}", time.perf_counter() - started
@@ -226,13 +237,13 @@ def _fit_and_score(
     allotment: Allotment,
     deadline: Deadline,
     folder: Path,
-    lent: tuple[int, ...],
+    known: _Known,
     recorder: Recorder,
 ) -> dict[str, Any]:
     """Fit, predict, score and store one fold; return what is measured and scored."""
     task, family = problem.task, discover()[candidate.family]
     recorder.begin("encode", "encode")
-    rounds = _borrowed(problem, family, fold, lent)
+    rounds = _borrowed(problem, family, fold, known.lent)
     parts = _parts(problem, candidate, fold, allotment.memo, watching=family.watches and rounds is None)
     present, scored = parts.present, problem.splits.folds[fold].valid
     settings = Settings(
@@ -242,6 +253,7 @@ def _fit_and_score(
         metric=task.metric.name,
         seed=seed_for(candidate.seed, "fold", fold),
         rounds=rounds,
+        ended_at=known.ended_at,
     )
     estimator = build(family, settings)
     recorder.begin("fit", "fit")
@@ -270,6 +282,7 @@ def _fit_and_score(
         "fit_seconds": fit_seconds,
         "predict_seconds": predict_seconds,
         "rounds": getattr(estimator, "rounds", None),
+        "ended_at": getattr(estimator, "ended_at", None),
     }
 
 

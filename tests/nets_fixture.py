@@ -12,19 +12,6 @@ ONE_THREAD = Allotment()
 NEVER = Deadline(None)
 
 
-class CountedDeadline(Deadline):
-    """Passes after so many looks at it: a deadline that comes at the same step each time."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__(None)
-        self.looks = looks
-
-    @property
-    def passed(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
-
-
 def rows(n: int = 120, *, seed: int = 0, cardinalities: tuple[int, ...] = (4,)) -> Rows:
     """Three numbers and a category; the class is the sign of the first number."""
     generator = torch.Generator().manual_seed(seed)

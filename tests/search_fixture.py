@@ -96,6 +96,19 @@ def fold_result(candidate: Candidate, fold: int, score: float | None, *, status=
     )
 
 
+class CountedDeadline(Deadline):
+    """Passes after so many looks at it: a deadline that comes at the same step each time."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__(None)
+        self.looks = looks
+
+    @property
+    def passed(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
 @dataclass
 class Turned:
     """A clock that stands still until it is turned."""

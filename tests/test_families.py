@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from search_fixture import CountedDeadline
 
 from bench.errors import BenchError, DataError
 from bench.families import discriminant, gaussian_process, svm
@@ -85,6 +86,35 @@ def test_a_loss_that_is_not_a_number_never_counts_as_best():
 def test_boosting_past_the_deadline_is_not_whole():
     with pytest.raises(DeadlineReached):
         boost(lambda number: 1.0, rounds=7, stopper=Stopper(100), deadline=Deadline(0.0))
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_boosters_keep_what_they_have_when_time_is_over_and_come_out_the_same_with_as_many_rounds(name):
+    sample = make_sample(discover()[name], "multiclass")
+
+    def fit(deadline, ended_at=None):
+        chosen = settings("multiclass", n_classes=sample.n_classes, metric="log_loss", learning_rate=0.1)
+        estimator = discover()[name].build(replace(chosen, ended_at=ended_at))
+        estimator.fit(sample.train, sample.y, valid=sample.valid, allotment=Allotment(), deadline=deadline)
+        return estimator
+
+    ended = fit(CountedDeadline(60))
+    assert 58 <= ended.ended_at <= 60
+    again = fit(Deadline(None), ended.ended_at)
+    assert (again.ended_at, again.rounds) == (None, ended.rounds)
+    np.testing.assert_array_equal(again.predict(sample.train), ended.predict(sample.train))
+    with pytest.raises(DeadlineReached):
+        fit(CountedDeadline(30))
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_boosters_that_are_given_rounds_take_them_all_or_come_to_nothing(name):
+    sample = make_sample(discover()[name], "regression")
+    chosen = replace(settings("regression", metric="rmse"), rounds=200)
+    with pytest.raises(DeadlineReached):
+        discover()[name].build(chosen).fit(
+            sample.train, sample.y, valid=None, allotment=Allotment(), deadline=CountedDeadline(150)
+        )
 
 
 @pytest.mark.parametrize(("rows", "patience"), [(20, 50), (1_500, 50), (5_000, 150), (10_000, 300), (31_000, 97)])

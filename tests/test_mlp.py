@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nets_fixture import NEVER, ONE_THREAD, CountedDeadline
+from nets_fixture import NEVER, ONE_THREAD
+from search_fixture import CountedDeadline
 
 from bench.family import DeadlineReached, Settings, discover, space_of
 from bench.recipes import Encoded

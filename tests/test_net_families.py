@@ -1,12 +1,15 @@
 """What every family of nets promises beyond the contract; the family mlp has a file of its own."""
 
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from nets_fixture import NEVER, ONE_THREAD, CountedDeadline
+from nets_fixture import NEVER, ONE_THREAD
+from search_fixture import CountedDeadline
 
 from bench.errors import SkipError
 from bench.families import _net
@@ -43,6 +46,25 @@ def test_what_is_loaded_predicts_the_same_bits(tmp_path, name, kind):
     loaded = discover()[name].load(tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(loaded.predict(sample.test), estimator.predict(sample.test))
+
+
+def test_nothing_imports_torchs_compiler():
+    """It takes seconds, once in each process, and no net is compiled."""
+    program = """
+import sys, tempfile
+from pathlib import Path
+from test_net_families import SMALL, discover, fitted, make_sample
+folder = Path(tempfile.mkdtemp())
+for name in ("mlp", "realmlp", "tabm"):
+    estimator = fitted(name, make_sample(discover()[name], "binary"))
+    estimator.save(folder)
+    discover()[name].load(folder)
+    assert "torch._dynamo" not in sys.modules, name
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", NETS)

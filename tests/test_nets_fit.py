@@ -7,9 +7,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from nets_fixture import NEVER, ONE_THREAD, CountedDeadline, config, fitted, network, rows, state
+from nets_fixture import NEVER, ONE_THREAD, config, fitted, network, rows, state
+from search_fixture import CountedDeadline
 
 from bench.family import DeadlineReached
+from bench.nets.adamw import AdamW
 from bench.nets.checkpoint import Checkpoint, State
 from bench.nets.fit import fit_net, forward_in_chunks
 from bench.nets.loss import Loss
@@ -68,7 +70,7 @@ def test_patience_ends_a_fit_that_gets_no_better():
 def steps_of(monkeypatch, **changes) -> tuple[list[float], list[float]]:
     """Learning rate and norm of the gradient at each step of a fit whose watched loss gets worse."""
     rates, norms = [], []
-    step = torch.optim.AdamW.step
+    step = AdamW.step
 
     def noted(self, *args, **kwargs):
         rates.append(self.param_groups[0]["lr"])
@@ -76,11 +78,30 @@ def steps_of(monkeypatch, **changes) -> tuple[list[float], list[float]]:
         norms.append(torch.cat(gradients).norm().item())
         return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    monkeypatch.setattr(AdamW, "step", noted)
     train = rows()
     valid = replace(train, target=1 - train.target)
     fit_net(network(), train, valid, config=config(**changes), allotment=ONE_THREAD, deadline=NEVER)
     return rates, norms
+
+
+def test_steps_are_those_of_torchs_optimizer():
+    start, optimizers = [torch.randn(50), torch.randn(8)], []
+    ours, theirs = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
+    optimizers = [
+        AdamW(ours, learning_rate=0.1, betas=(0.9, 0.99)),
+        torch.optim.AdamW([{"params": [part]} for part in theirs], lr=0.1, betas=(0.9, 0.99), fused=True),
+    ]
+    for step in range(20):
+        gradients = [torch.randn_like(part) for part in start]
+        for optimizer, weights in zip(optimizers, (ours, theirs), strict=True):
+            for part, gradient, group, decay in zip(
+                weights, gradients, optimizer.param_groups, (0.3, 0.0), strict=True
+            ):
+                part.grad = gradient.clone()
+                group["lr"], group["weight_decay"] = 0.1 / (1 + step), decay
+            optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_gradients_are_clipped(monkeypatch):
@@ -110,7 +131,7 @@ def test_the_rate_falls_on_a_plateau(monkeypatch):
 
 def test_dropout_and_decay_follow_their_schedule_and_are_put_back(monkeypatch):
     seen = []
-    step = torch.optim.AdamW.step
+    step = AdamW.step
 
     def noted(self, *args, **kwargs):
         seen.append(
@@ -118,7 +139,7 @@ def test_dropout_and_decay_follow_their_schedule_and_are_put_back(monkeypatch):
         )
         return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    monkeypatch.setattr(AdamW, "step", noted)
     module = network(dropout=0.5)
     changes = {"regularisation": "flat_cos", "weight_decay": 0.25, "epochs": 10}
     fit_net(module, rows(), None, config=config(**changes), allotment=ONE_THREAD, deadline=NEVER)

@@ -113,27 +113,33 @@ def closed(*folds, status):
     return TrialResult(candidate=candidate, folds=results, asked=FOLDS, status=status)
 
 
+def learn(record, result, *, cost=1.0):
+    for fold in result.folds:
+        record.clock(fold, cost=cost)
+    record.add(result, RMSE)
+
+
 def test_seconds_are_counted_in_default_fits():
     found = FamilyRecord()
-    found.add(closed(("ok", 8.0), ("ok", 12.0), status="ok"), RMSE, cost=4.0)
+    learn(found, closed(("ok", 8.0), ("ok", 12.0), status="ok"), cost=4.0)
     assert found.seconds_a_fold == pytest.approx(2.5)
 
 
 def test_failures_are_counted_in_a_row():
     found, counts = FamilyRecord(), []
     for status in ("error", "timeout", "pruned", "skipped", "ok", "out_of_memory"):
-        found.add(closed((status, 1.0), status=status), RMSE)
+        learn(found, closed((status, 1.0), status=status))
         counts.append(found.failures)
     assert counts == [1, 2, 0, 1, 0, 1]
 
 
 def test_a_family_that_has_been_in_time_fails_by_errors_alone():
-    found, metric = FamilyRecord(), RMSE
-    found.add(closed(("timeout", 2.0), status="timeout"), metric)
+    found = FamilyRecord()
+    learn(found, closed(("timeout", 2.0), status="timeout"))
     assert found.failures == 1
-    found.add(closed(("ok", 1.0), status="ok"), metric)
-    found.add(closed(("timeout", 4.0), status="timeout"), metric, cost=2.0)
+    learn(found, closed(("ok", 1.0), status="ok"))
+    learn(found, closed(("timeout", 4.0), status="timeout"), cost=2.0)
     assert found.failures == 0
     assert found.seconds_a_fold == pytest.approx((1.0 + 2 * 2.0 + 2 * 2.0) / 3)  # foretold dearer by what was late
-    found.add(closed(("error", 1.0), status="error"), metric)
+    learn(found, closed(("error", 1.0), status="error"))
     assert found.failures == 1

@@ -19,6 +19,19 @@ def ended(candidate, score=1.0, *, status="ok", seconds=1.0, folds=FOLDS):
     return TrialResult(candidate=candidate, folds=results, asked=FOLDS, status=status)
 
 
+def boosters_space():
+    x = Parameter(name="x", type="float", low=0.0, high=1.0)
+    return Space(
+        family="boost",
+        parameters=(x,),
+        defaults={"x": 0.5, "n_estimators": 100},
+        base={"n_estimators": 10_000},
+        portfolio=({"x": 0.1}, {"x": 0.2}),
+        costs=(2.0, 4.0),
+        search_cost=7.0,
+    )
+
+
 def take(proposals, n, *, learn=True, share=lambda name, cost: 0.0, **kwargs):
     """Take candidates, each told to have gone well before the next."""
     taken = []
@@ -69,7 +82,8 @@ def test_the_dearer_a_family_the_longer_it_waits_for_what_the_others_promise(sha
     ("seconds", "first", "place"),
     [
         (0.1, "default", 0),
-        (0.9, "default", 2),  # it waits for those that open, and is affordable still
+        (0.4, "default", 2),  # it waits for those that open, and is affordable still
+        (0.6, "quick", 2),
         (1.5, "quick", 0),
         (5.0, "quick", 2),
         (20.0, None, None),
@@ -106,17 +120,7 @@ def test_after_a_quick_candidate_come_the_defaults_with_the_portfolio_now_and_in
 
 
 def test_rounds_are_limited_to_what_the_time_left_foretells_once_a_fold_was_measured():
-    x = Parameter(name="x", type="float", low=0.0, high=1.0)
-    space = Space(
-        family="boost",
-        parameters=(x,),
-        defaults={"x": 0.5, "n_estimators": 100},
-        base={"n_estimators": 10_000},
-        portfolio=({"x": 0.1}, {"x": 0.2}),
-        costs=(2.0, 4.0),
-        search_cost=7.0,
-    )
-    proposals = make_proposals([make_family("boost")], spaces={"boost": space})
+    proposals = make_proposals([make_family("boost")], spaces={"boost": boosters_space()})
     default, unlimited = take(proposals, 2, learn=False)
     assert (default.params["n_estimators"], unlimited.params["n_estimators"]) == (100, 10_000)
     proposals.learn(ended(default))
@@ -126,6 +130,46 @@ def test_rounds_are_limited_to_what_the_time_left_foretells_once_a_fold_was_meas
     short = proposals.propose(share=lambda name, cost: 0.14 * cost, timed=True)
     assert short.params["n_estimators"] == 500
     assert proposals.cost_of(short) == 5.0  # not 7
+
+
+@pytest.mark.parametrize(
+    ("borrows", "seconds", "rounds"), [(True, 0.3, 230), (True, 0.8, 100), (True, 1.1, None), (False, 0.3, None)]
+)
+def test_where_no_usual_candidate_fits_boosters_are_given_fewer_rounds(borrows, seconds, rounds):
+    family = replace(make_family("boost"), borrows=borrows)
+    proposals = make_proposals([family], spaces={"boost": boosters_space()})
+    take(proposals, 1)
+    taken = [proposals.propose(share=lambda name, cost: seconds * cost, timed=True) for _ in range(3)][-1]
+    assert (taken and (taken.origin, taken.params["n_estimators"])) == (rounds and ("tuned", rounds))
+
+
+def test_a_default_that_came_to_nothing_is_followed_by_the_quick_one():
+    x = Parameter(name="x", type="float", low=0.0, high=1.0)
+    space = Space(family="dear", parameters=(x,), defaults={"x": 0.5}, portfolio=(), quick={"x": 0.4}, quick_cost=0.1)
+    proposals = make_proposals([make_family("dear"), make_family("cheap")], spaces={"dear": space})
+    (cheap, dear) = take(proposals, 2, learn=False)
+    proposals.learn(ended(cheap))
+
+    def share(name, cost):
+        return 2.0 * cost if name == "dear" else 9.0
+
+    assert proposals.propose(share=share, timed=True) is None  # while it is under way
+    proposals.learn(ended(dear, status="timeout", folds=0))
+    quick = proposals.propose(share=share, timed=True)
+    assert (quick.family, quick.origin) == ("dear", "quick")
+    proposals.learn(ended(quick, status="timeout", folds=0))
+    assert proposals.propose(share=share, timed=True) is None
+
+
+def test_what_time_has_ended_foretells_what_its_rounds_cost():
+    proposals = make_proposals([make_family("boost")], spaces={"boost": boosters_space()})
+    (default,) = take(proposals, 1, learn=False)
+    cut = [replace(fold_result(default, 0, 1.0, busy=8.0), ended_at=40), fold_result(default, 1, 1.0, busy=8.0)]
+    for fold in cut:
+        proposals.clock(default, fold)
+    assert proposals.seconds_a_fold("boost") == pytest.approx(20.0)  # a hundred rounds
+    proposals.learn(TrialResult(candidate=default, folds=tuple(cut), asked=2, status="ok"))
+    assert proposals.seconds_a_fold("boost") == pytest.approx(20.0)
 
 
 @pytest.mark.parametrize(("timed", "second"), [(True, "trees"), (False, "near")])

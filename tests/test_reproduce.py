@@ -9,14 +9,17 @@ import polars as pl
 import pytest
 from conftest import CHEAP, finish, table
 from processes import command
+from search_fixture import CountedDeadline
+from test_predictor import raw
 from test_unpack import divided, evicted  # noqa: F401 - a fixture
 
 import bench
-from bench import proposals, reproduce
+from bench import proposals, reproduce, trial
 from bench.errors import RequestError, RunFailedError, StoreError
-from bench.processor import Processor
+from bench.processor import FEATURES, Processor, processor
 from bench.store import (
     PREDICTIONS,
+    SUMS,
     fold_folder,
     journal_line,
     read_events,
@@ -27,6 +30,7 @@ from bench.store import (
     write_sums,
 )
 from bench.trial import FoldResult
+from bench.unpack import predictor_for, problem_of
 
 UNCHANGED = "Nothing has changed of what is recorded of where it was fitted."
 
@@ -79,6 +83,25 @@ def test_evicted_models_and_ensembles_are_the_same(multiclass, regression):
         assert (outcome.verdict, outcome.changes) == ("same", ()), model
         assert outcome.board == next(row["cv_mean"] for row in run.ranked if row["model"] == model)
         assert outcome.score == pytest.approx(outcome.board, rel=1e-12)
+
+
+def test_fits_that_time_has_ended_are_the_same(tmp_path, monkeypatch):
+    """The first two folds are ended; the third takes over their rounds."""
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "Deadline", lambda seconds: CountedDeadline(60))
+        settings = {"families": "lightgbm,dummy", "metric": "log_loss", "folds": 3}
+        run = finish("penguins", tmp_path / "run", trials=2, **settings)
+    row = next(row for row in run.ranked if row["family"] == "lightgbm")
+    assert row["reason"] == "its time was over after 60 rounds"
+    assert made(run.folder, row["model"]).verdict == "same"
+    for fold in range(3):
+        for path in fold_folder(run.folder, row["trial_id"], fold).iterdir():
+            if path.name not in (PREDICTIONS, SUMS):
+                path.unlink()
+    predictor = predictor_for(run.folder, row["model"], lambda _: None)
+    stored = [read_predictions(fold_folder(run.folder, row["trial_id"], fold))[1] for fold in range(3)]
+    rows = run.features[problem_of(run.folder).splits.test]
+    np.testing.assert_allclose(raw(predictor, rows, row["model"]), np.mean(stored, axis=0), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +161,8 @@ def test_what_the_record_says_otherwise_is_named(copy):
         return environment | {"python": "2.7", "libraries": libraries}
 
     rewrite(copy, "session", environment=lambda old: old and older(old))
-    then = Processor(model="Z80", features=("avx", "amx_int8"))
+    lacking = next(feature for feature in FEATURES if feature not in processor().features)
+    then = Processor(model="Z80", features=(lacking,))
     rewrite(copy, "fold", processor=lambda _: str(then), threads=lambda _: 4096, device=lambda _: "cuda")
     changes = {change.what: (change.then, change.now) for change in made(copy, "decision_tree").changes}
     assert changes["Python"][0] == "2.7"
@@ -147,7 +171,7 @@ def test_what_the_record_says_otherwise_is_named(copy):
     assert changes["threads a fit"][0] == "4096"
     assert changes["device"] == ("cuda", "cpu")
     assert changes["CPU"][0] == "Z80"
-    assert "amx_int8" in changes["CPU features"][0]
+    assert lacking in changes["CPU features"][0]
     assert any(what.startswith("trial id of decision_tree") for what in changes)  # it hashes the version of numpy
     assert "scipy" not in changes
 

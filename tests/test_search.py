@@ -442,6 +442,18 @@ def test_a_fit_may_take_what_is_left_or_a_share_of_it_while_its_cost_is_unknown(
     assert search.next().seconds == pytest.approx(91.0)
 
 
+def test_what_keeps_what_it_has_is_ended_sooner_and_its_row_says_so():
+    clock = Turned()
+    search, watcher = make_search(timed(clock, 100.0), families=(replace(ONE[0], borrows=True),))
+    while not watcher.closed_:
+        work = search.next()
+        allowed = {0: 13.0, 1: 16.25}  # five such folds, or four, are 65 % of the time
+        assert work.seconds == pytest.approx(allowed.get(work.fold, 100.0))
+        ended_at = 60 - work.fold if work.fold < 2 else None
+        search.tell(replace(fold_result(work.candidate, work.fold, 1.0, busy=1.0), ended_at=ended_at))
+    assert (watcher.closed_[0].status, watcher.closed_[0].reason) == ("ok", "its time was over after 59 rounds")
+
+
 def test_a_first_fold_is_not_cut_off_for_taking_as_long_as_its_familys_others():
     clock = Turned()
     search, _ = make_search(timed(clock, 200.0), families=ONE)

@@ -70,6 +70,26 @@ def test_iterations_are_limited_to_what_so_many_default_fits_take(written, asked
     assert written("family: some\ndefaults: {n_estimators: 100}").limited(asked, cost) == left
 
 
+@pytest.mark.parametrize(
+    ("cost", "rounds", "rate"),
+    [
+        (20.0, 2000, 0.02),  # enough for what such a point usually takes
+        (5.0, 500, 0.04),
+        (1.0, 100, 0.1),  # no more than is searched
+    ],
+)
+def test_rounds_that_are_taken_away_are_made_up_for_by_the_learning_rate(written, cost, rounds, rate):
+    space = written("""
+family: some
+defaults: {n_estimators: 100, learning_rate: 0.3}
+base: {n_estimators: 10000}
+params: {learning_rate: {type: float, low: 0.01, high: 0.1}}
+costs: {search: 10}
+""")
+    asked = {"n_estimators": 10_000, "learning_rate": 0.02}
+    assert space.limited(asked, cost) == {"n_estimators": rounds, "learning_rate": rate}
+
+
 def test_a_limited_point_costs_no_more_than_its_iterations_and_is_known_by_the_rest(written):
     space = written("""
 family: some

@@ -14,6 +14,9 @@ Loss = Literal["logloss", "mae", "rmse"]
 #: Below this many training rows a fit's rounds are limited by its learning rate.
 _SMALL = 2_000
 _MAX_ROUNDS = 10_000
+#: Learning rate times rounds from which a fit that time has ended is worth keeping: of what shrunken trees can learn,
+#: rounds leave the share exp(-rate * rounds).
+_ENOUGH = 5.0
 #: About what a library takes for a value of the training rows: bins, perhaps by row and by column, or float32.
 _BYTES_A_VALUE = 4
 
@@ -61,8 +64,13 @@ class Stopper:
     ones move steadily.
     """
 
-    def __init__(self, n_rows: int) -> None:
-        """Set the patience for a fit on ``n_rows`` training rows; ``best`` is the best round so far, from 0."""
+    def __init__(self, n_rows: int, learning_rate: float = 0.1, last: int | None = None) -> None:
+        """Set the patience for a fit on ``n_rows`` training rows, and after how many rounds to stop in any case.
+
+        ``best`` is the best round so far, from 0, ``ended_at`` how many rounds there had been when time ended the fit.
+        """
+        self.ended_at: int | None = None
+        self._rate, self._last = learning_rate, last
         share = n_rows / 10_000
         self.patience = max(round(300 * min(share, 1 / share)), 50 if share < 1 else 20)
         self.best = 0
@@ -72,7 +80,19 @@ class Stopper:
         """Note a round's watched loss; tell whether to stop."""
         if loss < self._best_loss:
             self.best, self._best_loss = round_number, loss
+        if self._last is not None and round_number + 1 >= self._last:
+            return True
         return round_number - self.best > max(self.patience, round(0.3 * self.best + 20))
+
+    def end(self, rounds: int) -> None:
+        """Note that time has ended the fit after so many rounds.
+
+        Raises:
+            DeadlineReached: they are too few, or no loss was watched by which one of them is the best.
+        """
+        if math.isinf(self._best_loss) or rounds * self._rate < _ENOUGH:
+            raise DeadlineReached
+        self.ended_at = rounds
 
 
 def boost(step: Callable[[int], float | None], *, rounds: int, stopper: Stopper, deadline: Deadline) -> int:
@@ -81,11 +101,12 @@ def boost(step: Callable[[int], float | None], *, rounds: int, stopper: Stopper,
     Returns how many rounds to keep.
 
     Raises:
-        DeadlineReached: the deadline passed before the last round.
+        DeadlineReached: the deadline passed before there was anything to keep (see `Stopper.end`).
     """
     for round_number in range(rounds):
         if deadline.passed:
-            raise DeadlineReached
+            stopper.end(round_number)
+            break
         loss = step(round_number)
         if loss is None:
             stopper.best = round_number

@@ -54,8 +54,7 @@ class NetEstimator(FamilyEstimator):
     @classmethod
     def build(cls, settings: Settings) -> Self:
         """Make an estimator, and load what its fit needs, outside the time that is measured for it."""
-        # The first optimizer of a process loads the last.
-        for module in ("bench.nets.fit", cls.classes.partition(":")[0], "torch._dynamo"):
+        for module in ("bench.nets.fit", cls.classes.partition(":")[0]):
             importlib.import_module(module)
         return cls(settings)
 
@@ -200,13 +199,15 @@ class NetEstimator(FamilyEstimator):
         import torch
         from safetensors.torch import load_file
 
+        from bench.nets.weights import Undrawn
+
         content = json.loads((folder / _MODEL_FILE).read_text())
         architecture = content["architecture"]
         architecture["cardinalities"] = tuple(architecture["cardinalities"])
         self._architecture = self._class(2)(**architecture)
         self._centre, self._scale = content["centre"], content["scale"]
         self._range = tuple(content["range"])
-        with torch.device("meta"):  # nothing is drawn for weights that are about to be read
+        with torch.device("meta"), Undrawn():
             module = self._new_module()
         self._module = module.to_empty(device="cpu")
         self._module.load_state_dict(load_file(folder / _WEIGHTS_FILE))

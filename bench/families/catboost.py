@@ -28,14 +28,15 @@ class _Watcher:
         self._stopper = stopper
         self._loss = loss
         self._deadline = deadline
-        self.late = False
+        self.late_after: int | None = None
 
     def after_iteration(self, info: Any) -> bool:
         """Tell the library whether to go on; it calls this after each round."""
-        self.late = self._deadline.passed
+        if self._deadline.passed:
+            self.late_after = info.iteration
         watched = info.metrics.get("validation")
         stops = watched is not None and self._stopper.stops(info.iteration - 1, watched[self._loss][-1])
-        return not (self.late or stops)
+        return not (self.late_after or stops)
 
 
 class CatboostEstimator(FamilyEstimator):
@@ -57,8 +58,8 @@ class CatboostEstimator(FamilyEstimator):
 
         if deadline.passed:
             raise DeadlineReached
-        stopper = Stopper(len(y))
         params = self._library_params(len(y), watching=valid is not None, allotment=allotment)
+        stopper = Stopper(len(y), params["learning_rate"], self._settings.ended_at)
         watcher = _Watcher(stopper, params["loss_function"], deadline)
         on_gpu = allotment.device == "cuda"
         if on_gpu and valid is not None:
@@ -71,8 +72,9 @@ class CatboostEstimator(FamilyEstimator):
             use_best_model=valid is not None,
             callbacks=None if on_gpu else [watcher],
         )
-        if watcher.late:
-            raise DeadlineReached
+        if watcher.late_after:
+            stopper.end(watcher.late_after)
+        self.ended_at = stopper.ended_at
         self.rounds = int(self._model.tree_count_)
 
     def _pools(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None) -> Any:

@@ -50,7 +50,9 @@ class LightgbmEstimator(FamilyEstimator):
             return None if valid is None else float(booster.eval_valid()[0][2])
 
         rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
-        self.rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
+        stopper = Stopper(len(y), params["learning_rate"], self._settings.ended_at)
+        self.rounds = boost(step, rounds=rounds, stopper=stopper, deadline=deadline)
+        self.ended_at = stopper.ended_at
         self._booster = booster
 
     def _binned(self, X: Encoded, y: Array, valid: tuple[Encoded, Array] | None, params: dict[str, Any]) -> Any:

@@ -46,7 +46,9 @@ class XgboostEstimator(FamilyEstimator):
             return float(booster.eval_set([(watch, "valid")], round_number).rpartition(":")[2])
 
         rounds = max_rounds(self._settings, len(y), watching=valid is not None, learning_rate=params["learning_rate"])
-        self.rounds = boost(step, rounds=rounds, stopper=Stopper(len(y)), deadline=deadline)
+        stopper = Stopper(len(y), params["learning_rate"], self._settings.ended_at)
+        self.rounds = boost(step, rounds=rounds, stopper=stopper, deadline=deadline)
+        self.ended_at = stopper.ended_at
         self._booster = booster[: self.rounds]
         # A model is predicted with where it is loaded, mostly without a GPU: the same arithmetic everywhere.
         self._booster.set_param({"device": "cpu"})

@@ -31,16 +31,16 @@ def reproducible(seed: int, allotment: Allotment) -> Iterator[None]:
     if on_gpu:
         # cuBLAS reads it once, when its handle is made; without it deterministic algorithms raise.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    was = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    was = torch.get_deterministic_debug_mode()
     memory: Any = torch.utils.deterministic  # its one setting is unknown to type checkers
     filled = memory.fill_uninitialized_memory
     devices = [torch.cuda.current_device()] if on_gpu else []
     with torch.random.fork_rng(devices=devices), threads(allotment.cpus):
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # the other way to say so imports torch's compiler first
         memory.fill_uninitialized_memory = False
         try:
             torch.manual_seed(seed)
             yield
         finally:
-            torch.use_deterministic_algorithms(was[0], warn_only=was[1])
+            torch.set_deterministic_debug_mode(was)
             memory.fill_uninitialized_memory = filled

@@ -139,7 +139,9 @@ def _one_hot_table(cardinality: int) -> Tensor:
     """One row a code: zeros for code 0, then the levels."""
     if cardinality == 3:
         return torch.tensor([[0.0], [-1.0], [1.0]])
-    return torch.eye(cardinality)[:, 1:].contiguous()
+    table = torch.zeros(cardinality, cardinality - 1)
+    table[1:].fill_diagonal_(1.0)  # as `torch.eye` would, which imports torch's compiler on the meta device
+    return table
 
 
 class PeriodicEmbedding(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bench.family import DeadlineReached
 from bench.identity import digest
+from bench.nets.adamw import AdamW
 from bench.nets.checkpoint import Checkpoint, State
 from bench.nets.determinism import reproducible
 from bench.nets.loss import Loss, LossName, Watched
@@ -164,7 +165,7 @@ class _Fit:
         self.checkpoint = self._make_checkpoint(allotment, len(train))
         self.written_at = time.monotonic()
 
-    def _make_optimizer(self) -> torch.optim.AdamW:
+    def _make_optimizer(self) -> AdamW:
         """Make AdamW over the flat weights, a slice of them for each group."""
         gradient = torch.zeros_like(self.weights)
         for parameter, view in zip(self.parameters, views(gradient, self.parameters), strict=True):
@@ -174,8 +175,8 @@ class _Fit:
             part = slice(end, end := end + flat_size(group.parameters))
             weights = nn.Parameter(self.weights[part])
             weights.grad = gradient[part]
-            parts.append({"params": [weights]})
-        return torch.optim.AdamW(parts, lr=self.config.learning_rate, betas=self.config.betas, fused=True)
+            parts.append(weights)
+        return AdamW(parts, learning_rate=self.config.learning_rate, betas=self.config.betas)
 
     def run(self) -> FitSummary:
         """Train to the end, from where a checkpoint left off."""
@@ -216,17 +217,17 @@ class _Fit:
     def _step(self, batch: Batch) -> None:
         """Take one optimizer step."""
         numeric, codes, target = (part.to(self.device, non_blocking=True) for part in batch)
-        self.optimizer.zero_grad(set_to_none=False)
+        self.optimizer.zero_grad()
         precision = self.config.precision
         with torch.autocast(self.device, dtype=getattr(torch, precision), enabled=precision != "float32"):
             output = self.module(numeric, codes)
         loss = self.loss(output.float(), target)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it so
-        self.scaler.unscale_(self.optimizer)
+        self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]  # of an optimizer it asks no more
         if self.config.clip_norm < math.inf:
             flat = [weights for group in self.optimizer.param_groups for weights in group["params"]]
             nn.utils.clip_grad_norm_(flat, self.config.clip_norm)
-        self.scaler.step(self.optimizer)
+        self.scaler.step(self.optimizer)  # type: ignore[arg-type]
         self.scaler.update()
 
     def _set_shares(self, step: int) -> None:
@@ -295,8 +296,7 @@ class _Fit:
         if self.config.averaging:
             tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
         tensors["rng.cpu"] = torch.get_rng_state()
         if self.device == "cuda":
             tensors["rng.cuda"] = torch.cuda.get_rng_state()
@@ -312,12 +312,7 @@ class _Fit:
         if self.config.averaging:
             self.averaged.load_state_dict(_below("averaged", state.tensors))
         self.best = {name: tensor.to(self.device) for name, tensor in _below("best", state.tensors).items()}
-        optimizer: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below("optimizer", state.tensors).items():
-            number, _, part = name.partition(".")
-            optimizer.setdefault(int(number), {})[part] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        self.optimizer.load(_below("optimizer", state.tensors))
         self.progress = _Progress(**state.values["progress"])
         self.scaler.load_state_dict(state.values["scaler"])
         torch.set_rng_state(state.tensors["rng.cpu"])

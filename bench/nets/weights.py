@@ -5,13 +5,28 @@ Called once a parameter, they take longer than the gradients of a small network 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 #: Parameters begin at multiples of 64 bytes, as torch's own tensors do: matrix products round by alignment.
 _ALIGNMENT = 16
+
+
+class Undrawn(TorchFunctionMode):
+    """While a module is made for weights that are about to be read: normal values are not drawn.
+
+    On torch's ``meta`` device, where there is nothing to do, it imports torch's compiler all the same: 3 s.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Leave a tensor as it is."""
+        kwargs = kwargs or {}
+        if func.__name__.endswith("normal_"):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def views(flat: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
