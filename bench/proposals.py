@@ -13,7 +13,7 @@ from bench.family import Family
 from bench.identity import digest, seed_for
 from bench.metric import Metric
 from bench.promise import FamilyRecord, expected_gain
-from bench.space import Params, Space
+from bench.space import ITERATIONS, Params, Space
 from bench.study import FamilyStudy, Suggestion
 from bench.trial import FoldResult, TrialResult
 
@@ -26,8 +26,8 @@ _FIRST_ROWS = 20_000
 _GROWTH = 5
 #: Share of the time left in which a candidate with as many iterations as it may have would be done.
 _MOST_ITERATIONS = 0.7
-#: Share of what there is time for from which on a family begins with its quick candidate.
-_HURRIED = 0.5
+#: The least part of its usual rounds that a booster's candidate is held to.
+_LEAST_PART = 0.25
 #: Says of a family which share of the time left a candidate takes that costs so many of its default fits on all rows.
 Share = Callable[[str, float], float]
 #: A move that takes more than such a share of the time left is no opening, but waits for what the others promise.
@@ -67,7 +67,7 @@ class Proposals:
         self._metric, self._seed = metric, seed
         self._count = dict.fromkeys(self._members, 0)
         self._seen: set[str] = set()
-        self._portfolio = {name: list(m.space.portfolio) for name, m in self._members.items()}
+        self._portfolio = {n: list(map(m.space.complete, m.space.portfolio)) for n, m in self._members.items()}
         self._suggestions: dict[str, Suggestion] = {}
         opening: list[tuple[str, Origin]] = []
         for m in ordered:
@@ -154,8 +154,8 @@ class Proposals:
             return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
         while names := [n for n in self._members if self._able(n, share)]:
             name = max(names, key=lambda n: (self._promise(n, share, timed), -self._count[n]))
-            move = self._moves[self._next_origin(name, share)]
-            if (made := move(name, share) or self._from_study(name, share)) is not None:
+            origin, _ = self._next(name, share)
+            if (made := self._moves[origin](name, share) or self._from_study(name, share)) is not None:
                 return made
         return None
 
@@ -176,12 +176,12 @@ class Proposals:
     def _able(self, name: str, share: Share) -> bool:
         """Whether a family has something to propose that there is time for."""
         open_to_more = (self._tunable(name) or not self._count[name]) and self._willing(name)
-        return open_to_more and share(name, self._least_cost(name, self._next_origin(name, share), share)) <= 1.0
+        return open_to_more and share(name, self._next(name, share)[1]) <= 1.0
 
     def _promise(self, name: str, share: Share, timed: bool) -> float:
         """What a family's next candidate promises to gain; a second of it where ``timed``."""
-        origin = self._next_origin(name, share)
-        seconds = self.seconds_a_fold(name, self._least_cost(name, origin, share)) or 0.0
+        origin, cost = self._next(name, share)
+        seconds = self.seconds_a_fold(name, cost) or 0.0
         untried = origin in ("default", "quick")
         return expected_gain(
             self._records,
@@ -190,30 +190,33 @@ class Proposals:
             behind=self._members[name].family.behind if untried else None,
         )
 
-    def _next_origin(self, name: str, share: Share) -> Origin:
-        """Where a family's next candidate comes from, once families have opened.
+    def _next(self, name: str, share: Share) -> tuple[Origin, float]:
+        """Where a family's next candidate comes from, once families have opened, and its cost.
 
-        The quick one takes the default's place where that does not fit, or came to nothing.
+        The quick one takes the place of a default that does not fit, or came to nothing.
         """
-        usual, quick = self._origin(name), self._members[name].space.quick
+        quick, point = self._members[name].space.quick, self._point(name, share)
+        origin: Origin = "default" if not self._count[name] else "tuned" if point is None else "portfolio"
+        cost = self._cost_of_next(name, origin) if point is None else self._cost_of_point(name, point)
+        if origin != "default":
+            cost = self._held(name, cost, share)
         idle = self._records[name].tried == self._count[name] and not self._records[name].errors
-        hurried = (
-            quick and idle and self._fresh(name, quick) and share(name, self._cost_of_next(name, usual)) > _HURRIED
-        )
-        return "quick" if hurried else usual
+        if quick and idle and self._fresh(name, quick) and share(name, cost) > 1.0:
+            return "quick", self._cost_of_next(name, "quick")
+        return origin, cost
 
-    def _least_cost(self, name: str, origin: Origin, share: Share) -> float:
-        """The cost of a family's next candidate, or what it may be held to by fewer rounds: see `_in_time`."""
-        cost, default = self._cost_of_next(name, origin), share(name, self._cost_of_next(name, "default"))
-        if origin not in ("portfolio", "tuned") or not (default and self.yields(name) and self.has_timed(name)):
+    def _point(self, name: str, share: Share) -> Params | None:
+        """The first point of a family's portfolio that there is time for, with fewer rounds if need be."""
+        costs = ((point, self._cost_of_point(name, point)) for point in self._portfolio[name])
+        return next((point for point, cost in costs if share(name, self._held(name, cost, share)) <= 1.0), None)
+
+    def _held(self, name: str, cost: float, share: Share) -> float:
+        """What is left of the cost of a candidate whose rounds are held to the time that is left: see `_in_time`."""
+        least = self._cost_of_next(name, "default")
+        default = share(name, least)
+        if not (default and self.yields(name) and self.has_timed(name)):
             return cost
-        return min(cost, max(1.0, _MOST_ITERATIONS / default) * self._cost_of_next(name, "default"))
-
-    def _origin(self, name: str) -> Origin:
-        """Where a family's next candidate comes from, as long as there is time for it."""
-        if not self._count[name]:
-            return "default"
-        return "portfolio" if self._portfolio[name] else "tuned"
+        return min(cost, max(cost * _LEAST_PART, least, least * _MOST_ITERATIONS / default))
 
     def _cost_of_next(self, name: str, origin: Origin) -> float:
         """About how many default fits on all rows a family's next candidate of this origin takes."""
@@ -221,10 +224,14 @@ class Proposals:
         if origin == "grown":
             cost = space.cost_of(self._best[name].params)
         elif origin == "portfolio" and self._portfolio[name]:
-            cost = space.cost_of(space.complete(self._portfolio[name][0]))
+            cost = space.cost_of(self._portfolio[name][0])
         else:
             cost = {"tuned": space.search_cost, "quick": space.quick_cost}.get(origin, 1.0)
         return cost * self._steps[step] / self._steps[-1]
+
+    def _cost_of_point(self, name: str, params: Params) -> float:
+        """The same of complete parameters."""
+        return self._members[name].space.cost_of(params) * self._steps[self._step[name]] / self._steps[-1]
 
     def _grow(self, name: str) -> Candidate:
         """Make a family's best candidate again, on more rows."""
@@ -250,12 +257,12 @@ class Proposals:
         return self._candidate(self._members[name], dict(self._members[name].space.quick), "quick")
 
     def _from_portfolio(self, name: str, share: Share) -> Candidate | None:
-        """Make the next fresh candidate of a family's portfolio; None when there is none left."""
-        member = self._members[name]
-        while self._portfolio[name]:
-            point = member.space.complete(self._portfolio[name].pop(0))
-            if self._fresh(name, point):
-                return self._candidate(member, self._in_time(name, point, share), "portfolio")
+        """Make the next fresh candidate of a family's portfolio; None when there is none that there is time for."""
+        while (point := self._point(name, share)) is not None:
+            self._portfolio[name].remove(point)
+            params = self._in_time(name, point, share)
+            if self._fresh(name, params):
+                return self._candidate(self._members[name], params, "portfolio")
         return None
 
     def _from_study(self, name: str, share: Share) -> Candidate | None:
@@ -265,9 +272,9 @@ class Proposals:
             suggestion = member.study.ask()
             if suggestion is None:
                 break
-            point = member.space.complete(suggestion.params)
-            if self._fresh(name, point):
-                candidate = self._candidate(member, self._in_time(name, point, share), "tuned")
+            params = self._in_time(name, member.space.complete(suggestion.params), share)
+            if self._fresh(name, params):
+                candidate = self._candidate(member, params, "tuned")
                 self._suggestions[candidate.trial_id] = suggestion
                 return candidate
             member.study.drop(suggestion)
@@ -283,7 +290,12 @@ class Proposals:
 
     def _fresh(self, name: str, params: Params) -> bool:
         """Whether these parameters were not tried yet."""
-        return digest(name, dict(params)) not in self._seen
+        return self._known_by(name, params) not in self._seen
+
+    def _known_by(self, name: str, params: Params) -> str:
+        """What parameters are known by: boosters', whose rounds are found by early stopping, by the others."""
+        left_out = ITERATIONS if self.yields(name) else ()
+        return digest(name, {key: value for key, value in params.items() if key not in left_out})
 
     def _candidate(self, member: Member, params: Params, origin: Origin) -> Candidate:
         """Number a candidate and give it its identity; the first two of a family are seen through."""
@@ -308,9 +320,9 @@ class Proposals:
     def _note(self, candidate: Candidate) -> None:
         """Count a candidate and remember its parameters; after a quick one come the defaults."""
         if candidate.origin == "quick":
-            self._portfolio[candidate.family].insert(0, self._members[candidate.family].space.defaults)
+            self._portfolio[candidate.family].insert(0, dict(self._members[candidate.family].space.defaults))
         self._count[candidate.family] = max(self._count[candidate.family], candidate.number + 1)
-        self._seen.add(digest(candidate.family, dict(candidate.params)))
+        self._seen.add(self._known_by(candidate.family, candidate.params))
 
     def take_up(self, candidate: Candidate) -> bool:
         """Count a candidate of an earlier session of the same run as proposed.

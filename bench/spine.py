@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.ahead import Ahead
 from bench.audit import Audit, audit
 from bench.budget import Plan, plan
 from bench.cap import make_cap
@@ -140,7 +141,7 @@ def _search(
         metric=metric,
         n_folds=len(problem.splits.folds),
         plan=spending,
-        observers=(journal, tools.progress, TrackedTrials(tools.tracker)),
+        observers=(journal, tools.progress, TrackedTrials(tools.tracker), Ahead()),
         past=past,
     )
     tools.engine.run(search, problem, tools.stop)

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -14,8 +13,7 @@ from bench.budget import Plan
 from bench.choice import best_single, choose
 from bench.ensemble import Ensemble, build_ensembles
 from bench.errors import RunFailedError
-from bench.family import discover, warm_up
-from bench.keep import best_of_families, ensure_models, evict
+from bench.keep import ensure_models, evict
 from bench.latency import predict_seconds
 from bench.leaderboard import Leaderboard, build_leaderboard
 from bench.predictor import Predictor, load_predictor, write_predictor
@@ -34,8 +32,6 @@ _END_SECONDS = 0.5
 #: Seconds of a stage that has more to do, at least: mostly it takes less than one.
 _LEAST_SECONDS = 1.5
 _IMPORTANCE_SECONDS = 15.0
-#: Families whose libraries are imported ahead: those whose models will probably be members of ensembles.
-_LIKELY_MEMBERS = 6
 #: Rows that predicting is timed on, at most.
 _TIMED_ROWS = 1_000
 
@@ -56,7 +52,6 @@ def conclude(
         RunFailedError: no candidate was scored on all folds; the board that says why is written all the same.
     """
     record.decisions(*_warnings_notes(results))
-    _import_ahead([r.candidate.family for r in best_of_families(results, problem.task.metric, 1)])
     record.stage("ensembles")
     ensembles: Sequence[Ensemble] = ()
     if spec.ensembles:
@@ -88,20 +83,6 @@ def conclude(
     record.stage("report")
     write_report(problem.folder)
     return board
-
-
-def _import_ahead(families: Sequence[str]) -> None:
-    """Import what the first of these predict with, beside the fits of ensembles, which leave cores idle.
-
-    To open the predictor waits for it, and fails for itself where an import does.
-    """
-
-    def work() -> None:
-        for name in families[:_LIKELY_MEMBERS]:
-            with contextlib.suppress(Exception):
-                warm_up(discover()[name])
-
-    threading.Thread(target=work, name="bench-importing", daemon=True).start()
 
 
 def _warnings_notes(results: Sequence[TrialResult]) -> Iterator[str]:

@@ -20,6 +20,7 @@ PYTHON = sys.executable
 
 
 def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,16 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster import free_port
+
 BIN = Path(sys.executable).parent
 #: Names an environment variable by which all that was started with it is told, whatever session it is in.
 MARK = "BENCH_TEST_CLUSTER"
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def clean_environment(mark: str, **more: str) -> dict[str, str]:

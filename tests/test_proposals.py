@@ -82,8 +82,7 @@ def test_the_dearer_a_family_the_longer_it_waits_for_what_the_others_promise(sha
     ("seconds", "first", "place"),
     [
         (0.1, "default", 0),
-        (0.4, "default", 2),  # it waits for those that open, and is affordable still
-        (0.6, "quick", 2),
+        (0.9, "default", 2),  # it waits for those that open, and is affordable still
         (1.5, "quick", 0),
         (5.0, "quick", 2),
         (20.0, None, None),
@@ -133,7 +132,7 @@ def test_rounds_are_limited_to_what_the_time_left_foretells_once_a_fold_was_meas
 
 
 @pytest.mark.parametrize(
-    ("borrows", "seconds", "rounds"), [(True, 0.3, 230), (True, 0.8, 100), (True, 1.1, None), (False, 0.3, None)]
+    ("borrows", "seconds", "rounds"), [(True, 0.3, 230), (True, 0.5, 140), (True, 0.6, None), (False, 0.3, None)]
 )
 def test_where_no_usual_candidate_fits_boosters_are_given_fewer_rounds(borrows, seconds, rounds):
     family = replace(make_family("boost"), borrows=borrows)
@@ -141,6 +140,14 @@ def test_where_no_usual_candidate_fits_boosters_are_given_fewer_rounds(borrows, 
     take(proposals, 1)
     taken = [proposals.propose(share=lambda name, cost: seconds * cost, timed=True) for _ in range(3)][-1]
     assert (taken and (taken.origin, taken.params["n_estimators"])) == (rounds and ("tuned", rounds))
+
+
+@pytest.mark.parametrize(("borrows", "tried"), [(True, [0.5, 0.2]), (False, [0.5, 0.5])])
+def test_boosters_are_not_tried_again_with_other_rounds_alone(borrows, tried):
+    family, space = replace(make_family("boost"), borrows=borrows), boosters_space()
+    same = replace(space, portfolio=({"x": 0.5, "n_estimators": 200}, {"x": 0.2}))
+    taken = take(make_proposals([family], spaces={"boost": same}), 2)
+    assert [candidate.params["x"] for candidate in taken] == tried
 
 
 def test_a_default_that_came_to_nothing_is_followed_by_the_quick_one():

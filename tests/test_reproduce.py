@@ -14,12 +14,11 @@ from test_predictor import raw
 from test_unpack import divided, evicted  # noqa: F401 - a fixture
 
 import bench
-from bench import proposals, reproduce, trial
+from bench import keep, proposals, reproduce, trial
 from bench.errors import RequestError, RunFailedError, StoreError
 from bench.processor import FEATURES, Processor, processor
 from bench.store import (
     PREDICTIONS,
-    SUMS,
     fold_folder,
     journal_line,
     read_events,
@@ -30,7 +29,7 @@ from bench.store import (
     write_sums,
 )
 from bench.trial import FoldResult
-from bench.unpack import predictor_for, problem_of
+from bench.unpack import predictor_for
 
 UNCHANGED = "Nothing has changed of what is recorded of where it was fitted."
 
@@ -86,22 +85,20 @@ def test_evicted_models_and_ensembles_are_the_same(multiclass, regression):
 
 
 def test_fits_that_time_has_ended_are_the_same(tmp_path, monkeypatch):
-    """The first two folds are ended; the third takes over their rounds."""
+    """The first two folds are ended; the third takes over their rounds. Models that are gone are fitted again."""
     with monkeypatch.context() as patch:
         patch.setattr(trial, "Deadline", lambda seconds: CountedDeadline(60))
-        settings = {"families": "lightgbm,dummy", "metric": "log_loss", "folds": 3}
-        run = finish("penguins", tmp_path / "run", trials=2, **settings)
-    row = next(row for row in run.ranked if row["family"] == "lightgbm")
-    assert row["reason"] == "its time was over after 60 rounds"
-    assert made(run.folder, row["model"]).verdict == "same"
-    for fold in range(3):
-        for path in fold_folder(run.folder, row["trial_id"], fold).iterdir():
-            if path.name not in (PREDICTIONS, SUMS):
-                path.unlink()
-    predictor = predictor_for(run.folder, row["model"], lambda _: None)
-    stored = [read_predictions(fold_folder(run.folder, row["trial_id"], fold))[1] for fold in range(3)]
-    rows = run.features[problem_of(run.folder).splits.test]
-    np.testing.assert_allclose(raw(predictor, rows, row["model"]), np.mean(stored, axis=0), atol=1e-12)
+        patch.setattr(keep, "KEPT_A_FAMILY", 0)
+        settings = {"families": "lightgbm,xgboost,dummy", "metric": "log_loss", "folds": 3, "repeats": 1}
+        run = finish("penguins", tmp_path / "run", trials=3, ensembles=False, **settings)
+    *_, worst = (row for row in run.ranked if row["family"] != "dummy")
+    name, folders = worst["model"], [fold_folder(run.folder, worst["trial_id"], fold) for fold in range(3)]
+    assert worst["reason"] == "its time was over after 60 rounds"
+    assert evicted(run.folder, run.ranked) == [name, "dummy"]
+    assert made(run.folder, name).verdict == "same"
+    predictor = predictor_for(run.folder, name, lambda _: None)
+    stored = np.mean([read_predictions(folder)[1] for folder in folders], axis=0)
+    np.testing.assert_array_equal(raw(predictor, run.test_features, name), stored)
 
 
 @pytest.mark.parametrize(
