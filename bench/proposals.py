@@ -195,11 +195,14 @@ class Proposals:
 
         The quick one takes the place of a default that does not fit, or came to nothing.
         """
-        quick, point = self._members[name].space.quick, self._point(name, share)
-        origin: Origin = "default" if not self._count[name] else "tuned" if point is None else "portfolio"
-        cost = self._cost_of_next(name, origin) if point is None else self._cost_of_point(name, point)
-        if origin != "default":
-            cost = self._held(name, cost, share)
+        quick = self._members[name].space.quick
+        origin: Origin = "default"
+        cost = self._cost_of_next(name, origin)
+        if self._count[name]:
+            point = self._point(name, share)
+            origin = "tuned" if point is None else "portfolio"
+            usual = self._cost_of_next(name, origin) if point is None else self._cost_of_point(name, point)
+            cost = self._held(name, usual, share)
         idle = self._records[name].tried == self._count[name] and not self._records[name].errors
         if quick and idle and self._fresh(name, quick) and share(name, cost) > 1.0:
             return "quick", self._cost_of_next(name, "quick")

@@ -12,6 +12,7 @@ candidates whatever the number of workers, the engine or interruptions.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from operator import itemgetter
 from typing import Protocol
@@ -265,10 +266,11 @@ class Search:
         ends = [begun, *(size for size in self._rungs if size > begun)]
         return cost * sum(math.ceil((end - start) / self._plan.slots) for start, end in pairwise(ends))
 
-    def _share(self, family: str, cost: float) -> float:
+    def _share(self, promised: float, family: str, cost: float) -> float:
         """Which share of the time left a candidate takes that costs so many of its family's default fits on all rows.
 
-        What is foretold leaves room for being wrong. While none is known, what fits is that a first fold is handed out.
+        What is foretold leaves room for being wrong; it does not fit beside others if they were ``promised`` too many
+        of the workers' seconds. While none is known, what fits is that a first fold is handed out.
         """
         if self._counted:
             return 0.0
@@ -276,7 +278,15 @@ class Search:
         if seconds is None:
             return 0.0 if _CUT_DOWN_SHARE * left > self._seconds_needed(_LEAST_SECONDS, 0) else math.inf
         allowed = left * (_KNOWN_SHARE if self._proposals.has_timed(family) else _UNKNOWN_SHARE)
-        return self._seconds_needed(seconds, 0) / allowed if allowed > 0 else math.inf
+        if allowed <= 0:
+            return math.inf
+        own = self._seconds_needed(seconds, 0) / allowed
+        beside = promised / (self._plan.slots * left) + self._n_folds * seconds / (self._plan.slots * allowed)
+        return max(own, beside) if beside > 1.0 else own
+
+    def _promised(self) -> float:
+        """Worker-seconds that the candidates under way still take, if all are seen through."""
+        return sum((self._n_folds - len(entry.results)) * (self._cost(entry) or 0.0) for entry in self._open)
 
     def _propose(self) -> bool:
         """Open one candidate, or in a counted run the next batch; False when there is none to open now."""
@@ -310,7 +320,8 @@ class Search:
 
     def _open_next(self) -> _Open | None:
         """Open the next proposal."""
-        candidate = self._proposals.propose(share=self._share, timed=not self._counted)
+        share = partial(self._share, 0.0 if self._counted else self._promised())
+        candidate = self._proposals.propose(share=share, timed=not self._counted)
         return None if candidate is None else self._start(candidate)
 
     def _start(self, candidate: Candidate) -> _Open:

@@ -103,6 +103,15 @@ def test_a_family_whose_default_would_take_too_long_begins_with_its_quick_one(se
     assert all((c.params == {"x": 0.4}) == (c.origin == "quick") for c in taken)
 
 
+def test_a_familys_first_candidate_costs_what_its_default_does_whatever_its_portfolio():
+    x = Parameter(name="x", type="float", low=0.0, high=1.0)
+    costly = {"portfolio": ({"x": 0.1},), "costs": (9.0,), "quick": {"x": 0.4}, "quick_cost": 0.1}
+    space = Space(family="dear", parameters=(x,), defaults={"x": 0.5}, **costly)
+    proposals = make_proposals([make_family("dear")], spaces={"dear": space})
+    (first,) = take(proposals, 1, share=lambda name, cost: 0.9 * cost)
+    assert first.origin == "default"
+
+
 def test_after_a_quick_candidate_come_the_defaults_with_the_portfolio_now_and_in_a_later_session():
     x = Parameter(name="x", type="float", low=0.0, high=1.0)
     space = Space(

@@ -454,6 +454,21 @@ def test_what_keeps_what_it_has_is_ended_sooner_and_its_row_says_so():
     assert (watcher.closed_[0].status, watcher.closed_[0].reason) == ("ok", "its time was over after 59 rounds")
 
 
+@pytest.mark.parametrize(("window", "begun"), [(74.0, "trees"), (80.0, "boost")])
+def test_a_candidate_has_to_fit_beside_what_others_still_need(window, begun):
+    """Alone it would take 30 s, of 64 or 70; what the cores have to do already takes another 30 of their seconds."""
+    clock = Turned()
+    families = (make_family("trees", order=1), make_family("boost", order=2))
+    search, watcher = make_search(timed(clock, window, slots=2), families=families)
+    works = [search.next() for _ in range(2)]
+    clock.now = 10.0
+    for work in works:
+        search.tell(fold_result(work.candidate, work.fold, 1.0, busy=10.0))
+    assert search.next().fold == 2
+    search.next()
+    assert watcher.opened_[-1].family == begun
+
+
 def test_a_first_fold_is_not_cut_off_for_taking_as_long_as_its_familys_others():
     clock = Turned()
     search, _ = make_search(timed(clock, 200.0), families=ONE)

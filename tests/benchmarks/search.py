@@ -264,6 +264,7 @@ def main() -> None:
             with file.open("a") as stream:
                 print(json.dumps({"table": table, "policy": policy, "seed": seed, "curve": curve}), file=stream)
     rows = [json.loads(line) for line in file.read_text().splitlines()]
+    rows = [row | {"curve": row["curve"][: arguments.fits]} for row in rows]  # which may be of longer runs
     plot(rows, arguments.out / "curves.png")
     print("\n".join(summary(rows, arguments.fits)))
 
