@@ -75,7 +75,7 @@ class Proposals:
             if m.space.quick:
                 opening.append((m.family.name, "quick"))
         self._steps = tuple(steps)
-        tunable = [m for m in ordered if m.space.parameters and len(steps) == 1 and not m.family.baseline]
+        tunable = [m for m in ordered if m.space.parameters and len(steps) == 1]
         opening += [(m.family.name, "portfolio") for m in tunable if m.space.portfolio]
         self._opening = opening + [(m.family.name, "tuned") for m in tunable]
         self._step = dict.fromkeys(self._members, 0)
@@ -147,7 +147,7 @@ class Proposals:
         """
         while self._opening:
             name, origin = self._opening.pop(0)
-            if self._opens(name, origin, share) and (made := self._moves[origin](name, share)) is not None:
+            if self._opens(name, origin, share, timed) and (made := self._moves[origin](name, share)) is not None:
                 return made
         growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and self._fits(n, "grown", share)]
         if growing:
@@ -163,14 +163,15 @@ class Proposals:
         """Whether there is time for a family's next candidate of this origin."""
         return share(name, self._cost_of_next(name, origin)) <= 1.0
 
-    def _opens(self, name: str, origin: Origin, share: Share) -> bool:
+    def _opens(self, name: str, origin: Origin, share: Share, timed: bool) -> bool:
         """Whether a move of the opening is made."""
         if origin == "baseline":
             return True
         if origin == "quick" and (self._count[name] or self._fits(name, "default", share)):
             return False
-        fits = share(name, self._cost_of_next(name, origin)) <= _LARGEST_SHARE[origin]
-        return fits and self._willing(name)
+        waits = timed and self._members[name].family.baseline  # they are not where time pays first
+        costs = self._cost_of_next(name, origin)
+        return not waits and self._willing(name) and share(name, costs) <= _LARGEST_SHARE[origin]
 
     def _able(self, name: str, share: Share) -> bool:
         """Whether a family has something to propose that there is time for."""

@@ -188,14 +188,14 @@ def test_what_time_has_ended_foretells_what_its_rounds_cost():
     assert proposals.seconds_a_fold("boost") == pytest.approx(20.0)
 
 
-@pytest.mark.parametrize("timed", [True, False])
-def test_a_baseline_opens_with_its_default_alone(timed):
+@pytest.mark.parametrize(("timed", "second"), [(True, "trees"), (False, "near")])
+def test_by_the_clock_a_baseline_opens_with_its_default_alone(timed, second):
     families = (make_family("near", order=0, baseline=True), make_family("trees", order=1))
     spaces = {name: make_space(name, portfolio=[{"x": 0.1}]) for name in ("near", "trees")}
     proposals = make_proposals(families, spaces=spaces)
     moves = [proposals.propose(share=lambda name, cost: 0.0, timed=timed) for _ in range(3)]
     assert [(c.family, c.origin) for c in moves[:2]] == [("near", "baseline"), ("trees", "default")]
-    assert (moves[2].family, moves[2].origin) == ("trees", "portfolio")
+    assert (moves[2].family, moves[2].origin) == (second, "portfolio")
 
 
 def test_nothing_affordable_means_nothing_to_propose():
