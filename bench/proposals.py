@@ -13,7 +13,7 @@ from bench.family import Family
 from bench.identity import digest, seed_for
 from bench.metric import Metric
 from bench.promise import FamilyRecord, expected_gain
-from bench.space import ITERATIONS, Params, Space
+from bench.space import ITERATIONS, ROUNDS, Params, Space
 from bench.study import FamilyStudy, Suggestion
 from bench.trial import FoldResult, TrialResult
 
@@ -348,7 +348,7 @@ class Proposals:
     def clock(self, candidate: Candidate, fold: FoldResult) -> None:
         """Take in what a fold took, before its candidate is closed; of one that time ended, what it was cut down to."""
         if fold.ended_at is not None:
-            fewer = {**candidate.params, "n_estimators": fold.ended_at}
+            fewer = {**candidate.params, ROUNDS: fold.ended_at}
             self._cut[candidate.trial_id] = replace(candidate, params=fewer)
         cut = self._cut.get(candidate.trial_id, candidate)
         self._records[candidate.family].clock(fold, cost=self.cost_of(cut))

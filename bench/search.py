@@ -39,7 +39,7 @@ _KNOWN_SHARE = 0.65
 #: is lost, or what it has is kept, and its other folds learn as many rounds from somewhat more rows.
 _CUT_OFF_SHARE = 0.8
 _CUT_DOWN_SHARE = 0.65
-#: How many times as long as foretold a candidate's first fold may take in any case.
+#: How many times as long as foretold a first fold may take in any case, where all would be lost.
 _LEEWAY = 2.0
 
 

@@ -46,9 +46,9 @@ Condition = Literal[
     "many_levels",
     "gaps",
 ]
+ROUNDS, _RATE = "n_estimators", "learning_rate"
 #: Parameters that the time of a fit grows with in proportion, at most: of trees or rounds, and of nets.
-ITERATIONS = ("n_estimators", "epochs")
-_ROUNDS, _RATE = "n_estimators", "learning_rate"
+ITERATIONS = (ROUNDS, "epochs")
 _PARAMETER_KEYS = {"type", "low", "high", "log", "choices", "when"}
 _SPACE_KEYS = {"family", "params", "defaults", "base", "quick", "portfolio", "costs"}
 _COST_KEYS = {"quick", "portfolio", "search"}
@@ -128,7 +128,7 @@ class Space:
         fewer = {name: n for name, n in limits.items() if n and n < _number(params, name)}
         rate, highest = _number(params, _RATE), max((p.high for p in self.parameters if p.name == _RATE), default=0.0)
         raised = min(rate * self.cost_of(params) / cost, highest)
-        if _ROUNDS not in fewer or raised <= rate:
+        if ROUNDS not in fewer or raised <= rate:
             return {**params, **fewer}
         return {**params, **fewer, _RATE: _rounded(raised, 3)}
 

@@ -96,7 +96,7 @@ Address = Annotated[
     _option(_MACHINE, "Ray cluster to use: auto, HOST:PORT or ray://HOST:PORT. [default: this machine]"),
 ]
 
-Output = Annotated[str | None, _option(_OUTPUT, "Folder of what comes of it. [default: one below results/]")]
+Output = Annotated[str | None, _option(_OUTPUT, "Folder of the run or the suite. [default: one below results/]")]
 Config = Annotated[Path | None, _option(_OUTPUT, "YAML file with these options as keys; flags win.")]
 NoTrack = Annotated[bool, _option(_OUTPUT, "Record nothing in MLflow.", "--no-track")]
 Json = Annotated[bool, _option(_OUTPUT, "Print JSON.", "--json")]
