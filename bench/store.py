@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -38,8 +39,12 @@ _IDENTITY = "identity.json"
 _SUM = ', "sum": "'
 #: The journal reaches the disk itself this often, in seconds: what a power failure may cost.
 _SYNC_SECONDS = 1.0
-#: What operating systems say, by any library, where the fault is the disk's and nobody else's.
-_STORAGE_FAULTS = ("no space left on device", "disk quota exceeded", "file too large", "read-only file system")
+#: What is said, by any library, where the fault is the disk's and nobody else's: by operating systems, and by numpy
+#: of an array of which a part was written.
+_STORAGE_FAULT = re.compile(
+    r"no space left on device|disk quota exceeded|file too large|read-only file system|\d requested and \d+ written",
+    re.IGNORECASE,
+)
 
 
 @contextlib.contextmanager
@@ -108,7 +113,7 @@ def intact(folder: Path, *names: str) -> bool:
 
 def storage_fault(text: str) -> bool:
     """Whether an error, by what it says, is the fault of what files are written to."""
-    return any(fault in text.lower() for fault in _STORAGE_FAULTS)
+    return _STORAGE_FAULT.search(text) is not None
 
 
 def storage_full(folder: Path, reason: str) -> StorageFullError:

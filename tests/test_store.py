@@ -23,6 +23,7 @@ from bench.store import (
     read_json,
     read_predictions,
     replacing,
+    storage_fault,
     write_json,
     write_predictions,
     write_text,
@@ -164,6 +165,31 @@ def test_reading_a_broken_file_says_which(tmp_path, content):
         (tmp_path / "x.json").write_text(content, encoding="latin-1")
     with pytest.raises(StoreError, match=r"x\.json must be a file written by `bench run`; reading it failed"):
         read_json(tmp_path / "x.json")
+
+
+_CUT_SHORT = """
+import resource, sys
+import numpy as np
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    {write}
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "write", ["np.save(sys.argv[1], np.zeros(2000))", "open(sys.argv[1], 'wb').write(bytes(9000))"]
+)
+def test_a_write_cut_short_is_the_fault_of_the_disk_however_it_is_told(tmp_path, write):
+    told = subprocess.run(
+        [sys.executable, "-c", _CUT_SHORT.format(write=write), tmp_path / "written.npy"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert told
+    assert storage_fault(told)
 
 
 def test_replacing_leaves_the_old_content_when_the_block_fails(tmp_path):
