@@ -86,7 +86,11 @@ def _bias(probabilities: Array, y: Array, metric: Metric, classes: Sequence[Any]
     errors = np.empty((_RESAMPLES, len(tried)))
     for column, bias in enumerate(tried):
         labels = told[(logs + bias).argmax(axis=1)]
-        errors[:, column] = [metric.error(metric.score(y[rows], labels[rows], classes)) for rows in drawn]
+        errors[:, column] = [metric.error(metric.score_or_nan(y[rows], labels[rows], classes)) for rows in drawn]
+    errors = errors[np.isfinite(errors).all(axis=1)]
+    if not len(errors):
+        return (0.0,) * n_classes
     best = int(np.median(errors.argmin(axis=1)))
     gains = errors[:, neutral] - errors[:, best]
-    return tuple(tried[best].tolist()) if gains.mean() > 2 * gains.std() else (0.0,) * n_classes
+    found: tuple[float, ...] = tuple(tried[best].tolist())
+    return found if gains.mean() > 2 * gains.std() else (0.0,) * n_classes

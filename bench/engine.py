@@ -107,13 +107,13 @@ class LocalEngine:
 
     def __init__(self, machine: Machine) -> None:
         """Use what ``machine`` allows."""
-        self._machine = machine
+        self._machine = replace(machine, cpus=1, cpus_why="--engine local")
 
     def start(self) -> None:
         """Nothing to get ready."""
 
     def capacity(self) -> Machine:
-        """This machine."""
+        """This machine, and one of its cores."""
         return self._machine
 
     def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:

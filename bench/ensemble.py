@@ -163,7 +163,8 @@ def build_ensembles(
             return ()
         whole, *fitted = ways
         judged = {label: _judged(stored, parts, [way[label] for way in fitted]) for label in whole}
-    return tuple(_stored_ensemble(stored, label, whole[label].combiner, judged[label]) for label in whole)
+    made = (_stored_ensemble(stored, label, whole[label].combiner, judged[label]) for label in whole)
+    return tuple(ensemble for ensemble in made if np.isfinite(ensemble.result.scores).all())
 
 
 def _untimed_seconds(problem: Problem) -> float:
@@ -182,7 +183,9 @@ def _parts(stored: _Stored) -> Iterator[_Part]:
             yield _Part(rows=others, own=own, fold=fold, left_out=fold)
             continue
         for number in range(_PARTS):
-            yield _Part(rows=everywhere[everywhere % _PARTS != number], own=own[number::_PARTS], fold=fold)
+            part = own[number::_PARTS]
+            others = everywhere[~np.isin(stored.rows, stored.rows[part])]
+            yield _Part(rows=others, own=part, fold=fold)
 
 
 def _fitted(stored: _Stored, parts: Sequence[_Part], deadline: Deadline, until: Until) -> list[_Ways]:
@@ -243,6 +246,7 @@ def _pool(problem: Problem, candidates: Sequence[TrialResult], left_out: int | N
         for number, fold in enumerate(folds)
         if left_out is None or len(folds) == 1 or (number != left_out and fold.repeat == folds[left_out].repeat)
     ]
+    asked = asked or [number for number in range(len(folds)) if number != left_out]  # repeats of one fold each
     errors = [np.mean([metric.error(candidate.scores[fold]) for fold in asked]) for candidate in candidates]
     ids = [candidate.candidate.trial_id for candidate in candidates]
     count: Counter[str] = Counter()
@@ -337,7 +341,8 @@ def _score(
 ) -> FoldResult:
     """Score an ensemble on one fold; what its members cost is part of what it costs."""
     task, y = problem.task, problem.task.y[problem.splits.folds[fold].valid]
-    scores = {metric.name: metric.score(y, valid, task.classes) for metric in (*metrics_for(task.kind), task.metric)}
+    judges = (*metrics_for(task.kind), task.metric)
+    scores = {metric.name: metric.score_or_nan(y, valid, task.classes) for metric in judges}
     used = [member.folds[fold] for member in members]
     return FoldResult(
         trial_id=trial_id,

@@ -111,7 +111,7 @@ def read_results(events: Iterable[Mapping[str, Any]], asked: int) -> tuple[Trial
             candidates[trial_id] = Candidate.from_dict(event)
         elif event["event"] == "fold":
             folds.setdefault(trial_id, {})[event["fold"]] = FoldResult.from_dict(event)
-        elif event["event"] == "trial":
+        elif event["event"] == "trial" and trial_id in candidates:  # whose own line may have been damaged
             done = folds.get(trial_id, {})
             closed[trial_id] = TrialResult(
                 candidate=candidates[trial_id],
@@ -130,11 +130,14 @@ def read_past(folder: Path, events: Iterable[Mapping[str, Any]]) -> tuple[Past, 
     """
     candidates: dict[str, Candidate] = {}
     folds: dict[str, dict[int, FoldResult]] = {}
+    late: dict[str, dict[int, FoldResult]] = {}
     ends: dict[str, tuple[Status, str]] = {}
     lost: dict[str, set[int]] = {}
     for event in events:
         if event["event"] == "candidate":
             candidates[event["trial_id"]] = Candidate.from_dict(event)
+        elif event["event"] == "fold" and event["status"] == "timeout":
+            late.setdefault(event["trial_id"], {})[event["fold"]] = FoldResult.from_dict(event)
         elif event["event"] == "fold" and event["status"] == "ok":
             if intact(fold_folder(folder, event["trial_id"], event["fold"]), PREDICTIONS):
                 folds.setdefault(event["trial_id"], {})[event["fold"]] = FoldResult.from_dict(event)
@@ -152,6 +155,7 @@ def read_past(folder: Path, events: Iterable[Mapping[str, Any]]) -> tuple[Past, 
                 folds=tuple(done[fold] for fold in sorted(done)),
                 status=None if status in _AGAIN or trial_id in lost else status,
                 reason=reason,
+                late=tuple(result for fold, result in late.get(trial_id, {}).items() if fold not in done),
                 lost=len(lost.get(trial_id, ())),
             )
         )

@@ -161,7 +161,7 @@ def build_leaderboard(
         share_of = within(until, shares(seconds, len(whole), most=_FIRST))
         for (row, result), share in zip(whole, share_of, strict=True):
             prediction = test_prediction(problem, result)
-            row |= {f"test_{m.name}": _number(m.score(labels, prediction, task.classes)) for m in metrics}
+            row |= {f"test_{m.name}": _number(m.score_or_nan(labels, prediction, task.classes)) for m in metrics}
             row |= _tested(task.metric, labels, prediction, task.classes, resamples, share)
     return _board(rows, task.metric, task.kind, test, metrics)
 
@@ -225,7 +225,9 @@ def _stored_scores(folder: Path, board: Leaderboard, metric: Metric) -> dict[str
     tests: dict[str, Array] = {}
     for trial_id in whole:
         stored = [read_predictions(fold_folder(folder, trial_id, k)) for k in range(len(splits.folds))]
-        cv = [metric.score(y[f.valid], valid, classes) for f, (valid, _) in zip(splits.folds, stored, strict=True)]
+        cv = [
+            metric.score_or_nan(y[f.valid], valid, classes) for f, (valid, _) in zip(splits.folds, stored, strict=True)
+        ]
         scores[trial_id] = _NO_SCORES | {"cv_mean": _number(np.mean(cv)), "cv_std": _spread(cv)}
         tests[trial_id] = np.mean([test for _, test in stored], axis=0)
     if len(splits.test):
@@ -308,11 +310,11 @@ def _tested(
     """A metric on the test rows, with a bootstrap interval."""
 
     def score(rows: Array) -> float:
-        return metric.score(labels[rows], prediction[rows], classes)
+        return metric.score_or_nan(labels[rows], prediction[rows], classes)
 
     low, high = bootstrap_interval(score, resamples, level=_LEVEL, seconds=seconds)
     return {
-        "test": _number(metric.score(labels, prediction, classes)),
+        "test": _number(metric.score_or_nan(labels, prediction, classes)),
         "test_low": _number(low),
         "test_high": _number(high),
     }

@@ -69,6 +69,13 @@ class Metric:
             score = self._call(y, prediction, classes)
         return score if math.isfinite(score) else float("nan")
 
+    def score_or_nan(self, y: Array, prediction: Array, classes: Sequence[Any] | None = None) -> float:
+        """The same once fits are scored: what a function of the user's raises on some rows must not cost the run."""
+        try:
+            return self.score(y, prediction, classes)
+        except (Exception, SystemExit):
+            return float("nan")
+
     def _call(self, y: Array, prediction: Array, classes: Sequence[Any] | None) -> float:
         """Give the function what it needs."""
         if self.needs == "labels":

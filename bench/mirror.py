@@ -38,6 +38,19 @@ def is_remote(reference: str) -> bool:
     return reference.partition("://")[0] in SCHEMES
 
 
+def below(place: str, name: str) -> str:
+    """Where a folder within another one is; what an address ends in to say more than where, stays its end."""
+    if not is_remote(place):
+        return str(Path(place) / name)
+    path, mark, options = place.partition("?")
+    return f"{path.rstrip('/')}/{name}{mark}{options}"
+
+
+def copy_of(address: str) -> Path:
+    """Where the copy of a folder in an object store lies on this machine, whether there is one or not."""
+    return cache_folder() / "runs" / digest(address.rstrip("/"))
+
+
 def local_folder(reference: str) -> Path:
     """The folder of a run, wherever it is: a path as it is, a copy of one in an object store.
 
@@ -52,13 +65,28 @@ def local_folder(reference: str) -> Path:
     return mirror.folder
 
 
+@contextlib.contextmanager
+def held_folder(reference: str) -> Iterator[Path]:
+    """The folder of a run, for what changes it while the block runs: a copy of one in an object store, which follows.
+
+    Raises:
+        StoreError: another command holds it, or the store cannot be reached.
+    """
+    if not is_remote(reference):
+        yield Path(reference)
+        return
+    mirror = Mirror(reference)
+    with mirror.held():
+        yield mirror.folder
+
+
 class Mirror:
     """The store's folder and its copy on this machine."""
 
-    def __init__(self, address: str) -> None:
-        """Look at the folder at ``address``; its copy lies in the cache."""
-        self.address = address.rstrip("/")
-        self.folder = cache_folder() / "runs" / digest(self.address)
+    def __init__(self, address: str, *, whole: bool = True) -> None:
+        """Look at the folder at ``address``, or only at the files right in it; its copy lies in the cache."""
+        self.address, self._whole = address.rstrip("/"), whole
+        self.folder = copy_of(address)
         with self._telling():
             self._system, self._root = open_at(self.address)
         self._known: dict[str, tuple[int, int]] = {}
@@ -156,11 +184,11 @@ class Mirror:
         """Copy what is only in the store; False where there is nothing.
 
         What belongs to a fold never changes. Other files are taken from the store where its journal is the longer
-        one: of a run that went on elsewhere.
+        one, of a run that went on elsewhere, or where there is no journal.
         """
         there = self._listed()
         mine = self.folder / _JOURNAL
-        behind = there.get(_JOURNAL, 0) > (mine.stat().st_size if mine.exists() else 0)
+        behind = _JOURNAL not in there or there[_JOURNAL] > (mine.stat().st_size if mine.exists() else 0)
         wanted = [
             name
             for name in there
@@ -223,7 +251,7 @@ class Mirror:
 
         with self._telling():
             infos: list[Any] = self._system.get_file_info(
-                fs.FileSelector(self._root, recursive=True, allow_not_found=True)
+                fs.FileSelector(self._root, recursive=self._whole, allow_not_found=True)
             )
         prefix = len(self._root) + 1
         return {info.path[prefix:]: info.size for info in infos if info.type == fs.FileType.File}

@@ -343,7 +343,14 @@ class Proposals:
             self._opening.remove(move)
         if candidate.origin == "tuned":
             member.study.skip_ask()
+        if candidate.origin == "grown":
+            self._best.pop(candidate.family, None)
         return True
+
+    def offer_again(self, candidate: Candidate) -> None:
+        """Let a candidate's parameters be tried once more, with their portfolio: time had ended its fits early."""
+        self._seen.discard(self._known_by(candidate.family, candidate.params))
+        self._portfolio[candidate.family].insert(0, candidate.params)
 
     def clock(self, candidate: Candidate, fold: FoldResult) -> None:
         """Take in what a fold took, before its candidate is closed; of one that time ended, what it was cut down to."""

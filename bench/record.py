@@ -144,7 +144,7 @@ def _importance(problem: Problem, predictor: Predictor, left: Callable[[], float
         rows = np.sort(generator.choice(rows, _IMPORTANCE_ROWS, replace=False))
 
     def score(frame: Any) -> float:
-        return task.metric.score(task.y[rows], predictor.predict_fold(frame, 0), task.classes)
+        return task.metric.score_or_nan(task.y[rows], predictor.predict_fold(frame, 0), task.classes)
 
     return permutation_importance(
         score,

@@ -17,7 +17,7 @@ from bench.candidate import Candidate
 from bench.combine import combiner_from_dict
 from bench.ensemble import Ensemble
 from bench.errors import RequestError, RunFailedError, choices, nearest
-from bench.family import Settings, discover, warm_up
+from bench.family import DeadlineReached, Settings, discover, warm_up
 from bench.fold_data import fold_data
 from bench.folds import Fold
 from bench.identity import seed_for
@@ -66,8 +66,10 @@ def fit_again(
     """The same for whoever holds the run's folder and its problem; ``name`` is one of the predictor's models.
 
     Raises:
-        RunFailedError: by the fold models it would take longer than ``seconds`` (None: no limit); nothing is begun.
+        RunFailedError: a member cannot be fitted, or takes longer than ``seconds`` (None: no limit); nothing is begun
+            where the fold models foretell that.
     """
+    deadline = Deadline(seconds)
     folder = problem.folder
     shipped = read_json(folder / "predictor" / "predictor.json")["models"][name]
     past = {entry.candidate.trial_id: entry for entry in read_past(folder, read_events(folder))}
@@ -85,7 +87,7 @@ def fit_again(
             rounds = _mean_rounds(member)
             told = "" if rounds is None else f" for {rounds:,} rounds"
             tell(f"{member.candidate.name} is fitted on {rows:,} rows{told}.")
-            _fit(whole, member.candidate, rounds, cpus)
+            _fit(whole, member.candidate, rounds, cpus, deadline)
         candidates = [replace(member.candidate, rows=None) for member in members]
         _write(whole, folder / FOLDER, name, candidates, shipped["combiner"])
     finally:
@@ -112,8 +114,12 @@ def _mean_rounds(member: Past) -> int | None:
     return max(1, round(float(np.mean(kept)))) if kept else None
 
 
-def _fit(problem: Problem, member: Candidate, rounds: int | None, cpus: int) -> None:
-    """Fit a member on all rows and save it where fold 0 of the problem has its models."""
+def _fit(problem: Problem, member: Candidate, rounds: int | None, cpus: int, deadline: Deadline) -> None:
+    """Fit a member on all rows and save it where fold 0 of the problem has its models.
+
+    Raises:
+        RunFailedError: it could not be fitted, or not in time.
+    """
     task, family = problem.task, discover()[member.family]
     warm_up(family)
     data = fold_data(problem, family.recipe, 0, Features.of(member.params))
@@ -129,8 +135,14 @@ def _fit(problem: Problem, member: Candidate, rounds: int | None, cpus: int) -> 
         rounds=rounds,
     )
     estimator = build(family, settings)
-    with limit_threads(cpus):
-        estimator.fit(data.train, y, valid=None, allotment=Allotment(cpus=cpus), deadline=Deadline(None))
+    try:
+        with limit_threads(cpus):
+            estimator.fit(data.train, y, valid=None, allotment=Allotment(cpus=cpus), deadline=deadline)
+    except DeadlineReached as error:
+        raise RunFailedError(f"{member.name} was not fitted on all rows in the time that was left for it.") from error
+    except Exception as error:  # whatever a library raises; the fold models stay
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise RunFailedError(f"{member.name} could not be fitted on all rows: {reason}") from error
     with building(fold_folder(problem.folder, member.trial_id, 0)) as temporary:
         estimator.save(temporary)
         write_text(temporary / CLASSES, " ".join(map(str, present)))

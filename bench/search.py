@@ -60,15 +60,21 @@ class Work:
 class Past:
     """A candidate of an earlier session of the same run: its folds that went well, and how it ended (None: it did not).
 
-    One that ran out of time counts as not ended, since there may be more time now. ``lost`` counts folds that went
-    well, but are not whole on disk any longer.
+    One that ran out of time counts as not ended, since there may be more time now; ``late`` are its folds that did.
+    ``lost`` counts folds that went well, but are not whole on disk any longer.
     """
 
     candidate: Candidate
     folds: tuple[FoldResult, ...]
     status: Status | None
     reason: str = ""
+    late: tuple[FoldResult, ...] = ()
     lost: int = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether time has ended folds of it that are kept all the same."""
+        return any(result.ended_at is not None for result in self.folds)
 
 
 class Observer(Protocol):
@@ -139,7 +145,7 @@ class Search:
         self._closed: list[tuple[int, TrialResult]] = []
         self._proposed = 0
         self._stopped = False
-        past = list(past)
+        past = [entry for entry in past if not (self._counted and entry.cut)]  # a count knows no time
         self._finished_folds = {entry.candidate.trial_id: entry.folds for entry in past}
         if not self._counted:
             for entry in past:
@@ -338,11 +344,17 @@ class Search:
         if not self._proposals.take_up(past.candidate):
             return
         entry = self._start(past.candidate)
-        if past.status is None:
+        for result in past.late:
+            self._proposals.clock(past.candidate, result)
+        if past.status is None or (past.status == "ok" and len(past.folds) < self._n_folds):
             self._reuse(entry)
-        else:
-            entry.results = {result.fold: result for result in past.folds}
-            self._close(entry, past.status, past.reason)
+            if entry in self._open and not entry.results and (reason := self._too_slow(entry)):
+                self._close(entry, "timeout", reason)
+            return
+        entry.results = {result.fold: result for result in past.folds}
+        self._close(entry, past.status, past.reason)
+        if past.status == "ok" and past.cut:
+            self._proposals.offer_again(past.candidate)
 
     def _reuse(self, entry: _Open) -> None:
         """Give a candidate the folds that an earlier session finished, one rung at a time."""
@@ -370,6 +382,7 @@ class Search:
             self._close(entry, "pruned", reason)
         else:
             entry.rung += 1
+            self._reuse(entry)
 
     def _hopeless(self, entry: _Open) -> str:
         """Say why a candidate is given up: what it is to beat is clearly better on the folds that both finished."""

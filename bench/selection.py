@@ -55,7 +55,7 @@ class _Scored:
     def errors(self) -> Array:
         size = self._size + 1
         mixtures = ((self._total + member) / size for member in self._predictions)
-        scores = (self._metric.score(self._y, mixture, self._classes) for mixture in mixtures)
+        scores = (self._metric.score_or_nan(self._y, mixture, self._classes) for mixture in mixtures)
         return np.array([self._metric.error(score) for score in scores])
 
     def add(self, member: int) -> None:

@@ -209,6 +209,10 @@ def _check(content: Mapping[str, Any]) -> None:
         raise RequestError(
             "--address and --engine local exclude each other: one uses a cluster, the other this process."
         )
+    if content.get("address") and content.get("engine") == "tune":
+        raise RequestError(
+            "--engine tune is for this machine alone; leave it out to use the machines of a cluster (--address)."
+        )
     if content.get("address") and content.get("memory"):
         raise RequestError(
             "--memory is for this machine; of those of a cluster (--address), `ray start` says how much."

@@ -15,6 +15,8 @@ from bench.resources import Deadline
 
 #: Rows that the stackers are fitted on, at most.
 STACK_ROWS = 30_000
+#: Rows times members times classes of these: so many are held several times over.
+STACK_CELLS = 20_000_000
 #: Pull of the weights towards the given ones, and of the biases towards none.
 _PENALTY = 1e-2
 _BIAS_PENALTY = 1e-3
@@ -37,7 +39,8 @@ def fit_stacker(
     """
     near = np.full(len(predictions), 1 / len(predictions)) if near is None else near
     used = np.flatnonzero(near)
-    rows = sample(np.arange(len(y)) if rows is None else rows, STACK_ROWS, seed_for(seed, "stack"))
+    most = min(STACK_ROWS, STACK_CELLS // (len(used) * int(np.prod(predictions.shape[2:]))))
+    rows = sample(np.arange(len(y)) if rows is None else rows, most, seed_for(seed, "stack"))
     if kind == "regression":
         found: LogLinear | Linear = _fit_linear(predictions[np.ix_(used, rows)], y[rows], near[used])
     else:

@@ -22,10 +22,10 @@ def make_engine(spec: RunSpec, here: Machine) -> Engine:
     if spec.engine == "tune":
         from bench.adapters.ray_runtime import import_ray
 
-        import_ray(private=spec.address is None)
+        import_ray()
         from bench.adapters.ray_tune import TuneEngine
 
-        return TuneEngine(here, address=spec.address)
+        return TuneEngine(here)
     from bench.adapters.ray_actors import RayEngine
 
     return RayEngine(here, spec.families, address=spec.address, cpus=spec.cpus, gpus=spec.gpus)

@@ -235,7 +235,7 @@ class FamilyStudy:
         """Go on with a new study that holds what runs, and as much of the history as a sampler needs."""
         trials = self._study.get_trials(deepcopy=False)
         history = [trial for trial in trials if trial.state in _STATES.values()]
-        sign = -1.0 if self._direction == "maximize" else 1.0
+        sign = -1.0 if self._direction == StudyDirection.MAXIMIZE else 1.0
         ranked = sorted(history, key=lambda trial: (trial.value is None, sign * (trial.value or 0.0), trial.number))
         rest = ranked[_BEST:]
         sample = [rest[int(place)] for place in np.linspace(0, len(rest) - 1, min(len(rest), _KEPT - _BEST))]

@@ -8,13 +8,13 @@
       <dataset>/                 its run folder
 
 The three files are written anew after each dataset, so that a kill costs no more than what is under way, which its run
-folder goes on from.
+folder goes on from. In an object store all of this lies under the address that was given, and each folder has a copy.
 """
 
 import contextlib
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from bench.identity import digest
 from bench.journal import seconds_spent
 from bench.leaderboard import HEAD, TAIL, harmless_csv
 from bench.metric import get_metric
-from bench.mirror import is_remote
+from bench.mirror import Mirror, below, copy_of, is_remote
 from bench.progress import Progress
 from bench.resources import machine
 from bench.secrets import redacted
@@ -75,8 +75,9 @@ class Part:
 
     @property
     def folder(self) -> Path:
-        """The run folder."""
-        return Path(self.spec.output or "")
+        """The run folder, or its copy on this machine."""
+        output = self.spec.output or ""
+        return copy_of(output) if is_remote(output) else Path(output)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,9 +94,13 @@ _WAITING = Ending(outcome="waiting")
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteRun:
-    """The folder of a suite that was carried out, or in part. ``interrupted`` says that a signal ended it."""
+    """The folder of a suite that was carried out, or in part; ``place`` is where it is, if this is a copy's.
+
+    ``interrupted`` says that a signal ended it.
+    """
 
     folder: Path
+    place: str
     suite: Suite
     parts: tuple[Part, ...]
     endings: Mapping[str, Ending] = field(default_factory=dict)
@@ -132,7 +137,7 @@ class SuiteRun:
             "schema": 1,
             "suite": self.suite.name,
             "title": self.suite.title,
-            "folder": str(self.folder),
+            "folder": redacted(self.place),
             "interrupted": self.interrupted,
             "datasets": self.summary.to_dicts(),
         }
@@ -193,15 +198,12 @@ def execute_suite(
     spec = make_spec(dataset=suite.entries[0], **settings)
     _check(spec)
     identity = digest("suite", suite.name, spec.identity() | {"dataset": None})
-    if spec.output is not None and is_remote(spec.output):
-        raise RequestError("--output of a suite must be a folder; of single runs, it may be in an object store.")
-    folder = Path(spec.output or RESULTS / f"{slug(suite.name)[:_LONGEST_NAME]}-{identity[:8]}").absolute()
-    with contextlib.closing(hold(folder, identity)):
+    with _held(spec, f"{slug(suite.name)[:_LONGEST_NAME]}-{identity[:8]}", identity) as (folder, place):
         parts = tuple(
-            Part(name=named, spec=replace(spec, dataset=entry, output=str(folder / named)))
+            Part(name=named, spec=replace(spec, dataset=entry, output=below(place, named)))
             for entry, named in _named(suite).items()
         )
-        run = SuiteRun(folder=folder, suite=suite, parts=parts, endings=_earlier(folder, parts))
+        run = SuiteRun(folder=folder, place=place, suite=suite, parts=parts, endings=_earlier(folder, parts))
         run.save()
         tell(_plan(run, spec))
         for number, part in enumerate(parts, start=1):
@@ -209,16 +211,32 @@ def execute_suite(
                 break
             if not answers(part.folder, part.spec):
                 with show(f"{number} of {len(parts)}: {part.name}") as progress:
-                    run = run.ended(part, _carry_out(part, progress, stop, command))
+                    run = run.ended(part, _carry_out(part, folder, progress, stop, command))
                 run.save()
         return replace(run, interrupted=stop.is_set())
+
+
+@contextlib.contextmanager
+def _held(spec: RunSpec, usual: str, identity: str) -> Iterator[tuple[Path, str]]:
+    """Hold the suite's folder while the block runs; gives it, or its copy on this machine, and where it is."""
+    with contextlib.ExitStack() as held:
+        if spec.output is not None and is_remote(spec.output):
+            mirror = Mirror(spec.output, whole=False)
+            held.enter_context(mirror.held())
+            folder, place = mirror.folder, mirror.address
+        else:
+            folder = Path(spec.output or RESULTS / usual).absolute()
+            place = str(folder)
+        held.enter_context(contextlib.closing(hold(folder, identity)))
+        yield folder, place
 
 
 def _check(spec: RunSpec) -> None:
     """Refuse what would be refused for every dataset, before the first one is loaded."""
     select(spec.families)
     Audit().require(spec.allow)
-    machine(spec.cpus, spec.gpus)
+    if spec.address is None:
+        machine(spec.cpus, spec.gpus)
     if spec.metric is not None:
         get_metric(spec.metric)
 
@@ -245,6 +263,8 @@ def _earlier(folder: Path, parts: Iterable[Part]) -> dict[str, Ending]:
     path = folder / _STATE
     known = {name: Ending(**told) for name, told in (read_json(path)["endings"] if path.exists() else {}).items()}
     for part in parts:
+        if is_remote(part.spec.output or ""):
+            Mirror(part.spec.output or "", whole=False).pull()
         if answers(part.folder, part.spec) and known.get(part.name, _WAITING).outcome != "complete":
             known[part.name] = Ending(outcome="complete", seconds=_seconds(part, 0.0))
     return {part.name: known[part.name] for part in parts if part.name in known}
@@ -255,13 +275,13 @@ def _plan(run: SuiteRun, spec: RunSpec) -> str:
     left = sum(not answers(part.folder, part.spec) for part in run.parts)
     told = f"{run.suite.title}: {left} of {len(run.parts)} datasets to run, "
     if not left:
-        return f"This suite is complete: {run.folder}. A larger --budget or --trials goes on with it."
+        return f"This suite is complete: {redacted(run.place)}. A larger --budget or --trials goes on with it."
     if spec.budget is None:
         return f"{told}{spec.trials} candidates each (--trials)."
     return f"{told}{spec.budget:g} s each (--budget), which makes {left * spec.budget / 60:.3g} minutes at most."
 
 
-def _carry_out(part: Part, progress: Progress, stop: threading.Event, command: str) -> Ending:
+def _carry_out(part: Part, folder: Path, progress: Progress, stop: threading.Event, command: str) -> Ending:
     """Run one dataset; whatever becomes of it, the suite goes on."""
     clock = Clock()
     outcome: Outcome = "failed"
@@ -273,7 +293,7 @@ def _carry_out(part: Part, progress: Progress, stop: threading.Event, command: s
     except BenchError as error:
         reason = str(error)
     except Exception as error:  # one dataset that a library cannot bear must not cost the others
-        told = part.folder.with_name(f"{part.name}.traceback.txt")
+        told = folder / f"{part.name}.traceback.txt"
         write_text(told, redacted(traceback.format_exc()))
         reason = f"unexpectedly: {type(error).__name__}: {' '.join(str(error).split())}; see {told}"
     if outcome in ("failed", "blocked") and stop.is_set():

@@ -286,6 +286,11 @@ def _fit_and_score(
     }
 
 
+def _lends(problem: Problem) -> bool:
+    """Whether rows are exchangeable, so that folds may take over what others found out."""
+    return problem.splits.strategy == "stratified"
+
+
 def _borrowed(problem: Problem, family: Family, fold: int, lent: tuple[int, ...]) -> int | None:
     """How many rounds a fold takes over from the first folds, so that it can learn from all of its training rows.
 
@@ -293,7 +298,7 @@ def _borrowed(problem: Problem, family: Family, fold: int, lent: tuple[int, ...]
     was watched for it: see `_watched`. Folds of other repeats are scored on rows that were, and borrow nothing.
     """
     folds = problem.splits.folds
-    exchangeable = problem.splits.strategy == "stratified" and folds[fold].repeat == folds[0].repeat
+    exchangeable = _lends(problem) and folds[fold].repeat == folds[0].repeat
     if not (family.borrows and lent and fold >= LENDERS and exchangeable):
         return None
     return max(1, round(float(np.mean(lent))))
@@ -349,7 +354,8 @@ def _watched(problem: Problem, train: Array, labels: Array, fold: int) -> tuple[
     Each of the two folds that lend their rounds watches rows that the other is scored on, and none that a borrower is.
     """
     task, folds = problem.task, problem.splits.folds
-    other = folds[1 - fold].valid if fold < LENDERS <= len(folds) else None
+    lends = _lends(problem) and fold < LENDERS <= len(folds)
+    other = folds[1 - fold].valid if lends else None
     return holdout(
         task.kind,
         labels,

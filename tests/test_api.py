@@ -175,6 +175,22 @@ def test_more_trials_go_on_with_the_run(tmp_path, monkeypatch, kind):
     assert common.select(order).sort("trial_id").equals(first.select(order).sort("trial_id"))
 
 
+def test_a_metric_of_ones_own_that_raises_on_some_rows_costs_their_score_and_nothing_else(tmp_path):
+    lines = [
+        "def judge(y, p):",
+        "    if len(y) < 30:",
+        "        raise ValueError(len(y))",
+        "    return -abs(y - p).mean()",
+    ]
+    (tmp_path / "picky_for_test.py").write_text("\n".join(lines))
+    made = run(table("regression"), metric="picky_for_test:judge", folds=3)  # 24 test rows, 32 a fold
+    sys.modules.pop("picky_for_test")
+    whole = made.leaderboard.filter(pl.col("rank").is_not_null())
+    assert whole["test"].null_count() == whole.height > 1
+    assert whole["cv_mean"].null_count() == 0
+    assert made.predictor.models
+
+
 def test_other_data_or_settings_in_the_same_folder_are_refused(tmp_path):
     run(table("binary"), output="out")
     kept = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file() and p.name != ".lock"}

@@ -1,5 +1,7 @@
 """Temperature scaling, and thresholds for metrics of labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,21 @@ def test_rare_ones_of_several_classes_are_favoured_where_it_gains():
     assert list(found.bias) == sorted(found.bias)
     judged, true, metric = predictions[:, 4000:], y[4000:], METRICS["balanced_accuracy"]
     assert metric.score(true, found.combine(judged)) > metric.score(true, judged[0]) + 0.02
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_resamples_that_a_metric_of_the_users_own_cannot_judge_are_left_out(monkeypatch, share):
+    predictions, y = overconfident(4000, 2, 1.0, rare=2.0)
+    score, drawn = METRICS["f1"].function, np.random.default_rng(0)
+
+    def picky(*asked):
+        if drawn.random() < share / 100:
+            raise ValueError("no")
+        return score(*asked)
+
+    metric = replace(METRICS["f1"], function=picky if share < 1 else None)
+    found = adjusted(PLAIN, predictions, y, metric, range(2), rows=np.arange(len(y)))
+    assert (found is PLAIN) == (share == 1.0)
 
 
 @pytest.mark.parametrize("seed", range(5))

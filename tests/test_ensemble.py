@@ -227,15 +227,16 @@ def test_fewer_than_two_whole_candidates_make_no_ensemble(fitted):
 
 
 @pytest.mark.usefixtures("layered")
+@pytest.mark.parametrize("learned", [(80,), (80, 60)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_of_a_lone_fold_are_judged_by_weights_from_its_other_rows(make_small, tmp_path, kind):
-    """Forward chaining may leave one fold, and a large table is held out once."""
-    fold = Fold(train=np.arange(80), valid=np.arange(80, 120))
-    splits = Splits(strategy="time", test=np.empty(0, dtype=np.int64), folds=(fold,), fingerprint="by hand")
+def test_rows_of_a_lone_fold_are_judged_by_weights_from_its_other_rows(make_small, tmp_path, kind, learned):
+    """Forward chaining may leave one fold, and given splits may score the same rows several times."""
+    folds = tuple(Fold(train=np.arange(rows), valid=np.arange(80, 118)) for rows in learned)
+    splits = Splits(strategy="predefined", test=np.empty(0, dtype=np.int64), folds=folds, fingerprint="by hand")
     problem = make_small(kind, splits=splits)
     results = [whole(problem, name) for name in LEARNERS]
-    part = np.arange(40) % ensemble._PARTS == 2
-    changed = with_labels(problem, fold.valid[part], 0, tmp_path)
+    part = np.arange(38) % ensemble._PARTS == 2
+    changed = with_labels(problem, folds[0].valid[part], 0, tmp_path)
     for before, after in zip(build_ensembles(problem, results), build_ensembles(changed, results), strict=True):
         ours, theirs = stored(problem, before.result)[0], stored(changed, after.result)[0]
         np.testing.assert_array_equal(ours[part], theirs[part])

@@ -5,16 +5,21 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cluster as clusters
 import pytest
 from processes import board, command, events, folds_by_workers
+from spies import candidate
 from test_survival import CHEAP, carry_out, finished_folds, searching
 
 from bench import mirror as mirror_module
+from bench.adapters.ray_worker import Terms, Worker
 from bench.errors import StoreError
 from bench.mirror import Mirror, is_remote, local_folder
+from bench.resources import Allotment
+from bench.search import Work
 
 ASKED = ("--dataset", "penguins", "--seed", 1, "--families", CHEAP)
 
@@ -132,6 +137,12 @@ def test_a_run_in_a_store_is_read_and_gone_on_with_elsewhere(machine, cli, tmp_p
     )
     told = cli("predict", "s3://bucket/runs/one", rows, "--output", tmp_path / "told.csv")
     assert told.code == 0, told.err
+    for verb in ("reproduce", "refit", "sync"):
+        more = ("--uri", f"sqlite:///{tmp_path}/mlflow.db") if verb == "sync" else ()
+        told = cli(verb, "s3://bucket/runs/one", *more)
+        assert told.code == 0, told.err
+    machine("four")
+    assert [path.name for path in (local_folder("s3://bucket/runs/one") / "refit").iterdir()] != []
 
 
 @pytest.mark.slow
@@ -152,6 +163,16 @@ def test_a_killed_run_goes_on_on_another_machine(machine, tmp_path):
     assert len(set(finished_folds(there)) & known) > 0
     assert len(finished_folds(there)) == len(set(finished_folds(there)))
     assert board(there).equals(board(carry_out(*ASKED, "--trials", 24, "--engine", "local", folder=tmp_path / "c")))
+
+
+def test_what_the_store_does_not_take_comes_with_the_result(machine, make_small):
+    problem = replace(make_small("binary"), store=Mirror("s3://no-such-bucket/run"))
+    worker = Worker()
+    worker.load(problem.without_features(), problem.task.features.to_arrow(), Terms(token="t", memo_bytes=0))
+    delivery = worker.fit(Work(candidate=candidate("dummy"), fold=0, seconds=None), Allotment())
+    assert (delivery.result.status, delivery.stored) == ("ok", ())
+    assert f"trials/{delivery.result.trial_id}/fold-0/predictions.npz" in delivery.parcel
+    worker.leave()
 
 
 @pytest.mark.slow

@@ -434,6 +434,17 @@ def test_growth_goes_on_where_an_earlier_session_left_it():
     assert [(c.family, c.rows) for c in grow(proposals, 4, **asked)] == [(c.family, c.rows) for c in whole[6:]]
 
 
+def test_growth_that_an_earlier_session_has_ended_is_not_begun_again():
+    whole = grow(make_proposals(FAMILIES, steps=STEPS), 5, share=lambda name, cost: 0.0)
+    proposals = make_proposals(FAMILIES, steps=STEPS)
+    for candidate in whole:
+        assert proposals.take_up(candidate)
+        proposals.learn(ended(candidate, 0.5 if candidate.origin == "grown" else 0.1))
+    more = grow(proposals, 1, share=lambda name, cost: 0.0)
+    assert (whole[-1].family, whole[-1].origin) == ("boost", "grown")
+    assert [c.family for c in more if c.origin == "grown"] != ["boost"]
+
+
 def test_a_family_whose_growth_fails_goes_on_with_fewer_rows():
     proposals = make_proposals(FAMILIES, steps=STEPS)
     grow(proposals, 4, share=lambda name, cost: 0.0)

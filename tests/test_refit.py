@@ -16,6 +16,8 @@ import bench
 from bench import refit
 from bench.dataset import load_dataset
 from bench.errors import RequestError, RunFailedError
+from bench.families.lightgbm import LightgbmEstimator
+from bench.family import DeadlineReached
 from bench.folds import Fold
 from bench.predictor import load_predictor
 from bench.store import fold_folder, read_events, read_json
@@ -111,6 +113,25 @@ def test_nothing_is_begun_that_takes_longer_than_there_is_time(copy):
         refit.fit_again(problem, name, lambda _: None, cpus=1, seconds=0.0)
     assert sorted(copy.rglob("*")) == before
     assert refit.fit_again(problem, name, lambda _: None, cpus=1, seconds=1e6).fitted_on == "all rows"
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (ValueError("no such\nthing"), "could not be fitted on all rows: ValueError: no such thing"),
+        (DeadlineReached(), "was not fitted on all rows in the time that was left for it"),
+    ],
+)
+def test_a_member_that_cannot_be_fitted_on_all_rows_leaves_the_fold_models_alone(copy, monkeypatch, raised, told):
+    def fit(*_, **__):
+        raise raised
+
+    monkeypatch.setattr(LightgbmEstimator, "fit", fit)
+    with pytest.raises(RunFailedError, match=told):
+        refit.refit(copy, "lightgbm", lambda _: None)
+    assert not (copy / "refit").exists()
+    assert not (copy / "cache").exists()
+    assert load_predictor(copy).fitted_on == "folds"
 
 
 @pytest.mark.parametrize(

@@ -340,6 +340,17 @@ def test_no_fold_is_handed_out_twice(undisturbed):
     assert max(Counter((f.trial_id, f.fold) for f in watcher.folded_).values()) == 1
 
 
+def test_what_a_clock_has_cut_counts_for_nothing_where_candidates_are_counted(undisturbed):
+    _, first = run_counted()
+    cut = [
+        replace(entry, folds=tuple(replace(f, score=9.9, scores={"rmse": 9.9}, ended_at=40) for f in entry.folds))
+        for entry in left_behind(first.folded_, first.opened_)
+    ]
+    search, second = run_counted(past=cut)
+    assert told(search.results()) == undisturbed[1]
+    assert len(second.folded_) == len(first.folded_)
+
+
 def test_a_larger_count_goes_on_with_the_same_candidates(undisturbed):
     longer, _ = run_counted(TRIALS + 6)
     assert told(longer.results())[:TRIALS] == undisturbed[1]
@@ -454,6 +465,29 @@ def test_what_keeps_what_it_has_is_ended_sooner_and_its_row_says_so():
     assert (watcher.closed_[0].status, watcher.closed_[0].reason) == ("ok", "its time was over after 59 rounds")
 
 
+@pytest.mark.parametrize("ended_at", [60, None])
+def test_what_time_had_ended_is_tried_once_more_in_a_later_session_and_keeps_its_row(ended_at):
+    def answer(candidate, fold):
+        return replace(fold_result(candidate, fold, 1.0, busy=1.0), ended_at=ended_at)
+
+    families = (replace(ONE[0], borrows=True),)
+    spaces = {"trees": make_space("trees", portfolio=[{"x": 0.1}])}
+    search, first = make_search(timed(Turned(), 100.0), families=families, spaces=spaces)
+    while not first.closed_:
+        work = search.next()
+        search.tell(answer(work.candidate, work.fold))
+    past = left_behind(first.folded_, first.opened_, first.closed_)
+    search, second = make_search(timed(Turned(), 100.0), families=families, spaces=spaces, past=past)
+    while len(second.opened_) < 4:
+        work = search.next()
+        search.tell(fold_result(work.candidate, work.fold, 1.0))
+    kept, again, *_ = second.opened_
+    assert search.results()[0].candidate == kept == first.opened_[0]
+    assert (again.origin, again.params == kept.params) == ("portfolio", ended_at is not None)
+    assert again.trial_id != kept.trial_id
+    assert not any(candidate.params == kept.params for candidate in second.opened_[2:])
+
+
 @pytest.mark.parametrize(("window", "begun"), [(74.0, "trees"), (80.0, "boost")])
 def test_a_candidate_has_to_fit_beside_what_others_still_need(window, begun):
     """Alone it would take 30 s, of 64 or 70; what the cores have to do already takes another 30 of their seconds."""
@@ -509,6 +543,35 @@ def test_what_ran_out_of_time_is_tried_again():
     first = search.results()[0]
     assert (first.status, first.reason, len(first.folds)) == ("ok", "", 5)
     assert [f.fold for f in watcher.folded_ if f.trial_id == first.candidate.trial_id] == [2, 3, 4]
+
+
+def test_a_fold_that_is_lost_of_what_had_ended_well_is_fitted_again_and_no_other():
+    search, first = make_search(timed(Turned(), 100.0), families=ONE)
+    while not first.closed_:
+        work = search.next()
+        search.tell(scored(work.candidate, work.fold))
+    (entry,) = left_behind(first.folded_, first.opened_, first.closed_)[:1]
+    past = [replace(entry, folds=entry.folds[1:])]
+    search, second = make_search(timed(Turned(), 100.0), families=ONE, past=past)
+    work = search.next()
+    assert (work.candidate, work.fold) == (entry.candidate, 0)
+    search.tell(scored(work.candidate, 0))
+    assert [(r.candidate, r.status, r.scores) for r in second.closed_] == [
+        (r.candidate, r.status, r.scores) for r in first.closed_
+    ]
+
+
+@pytest.mark.parametrize(("window", "tried"), [(400.0, True), (60.0, False)])
+def test_what_was_late_is_tried_again_only_where_there_is_time_for_what_it_seems_to_need(window, tried):
+    _, first = make_search(timed(Turned(), 100.0), families=ONE)
+    search, _ = make_search(timed(Turned(), 100.0), families=ONE)
+    candidate = search.next().candidate
+    late = (fold_result(candidate, 0, None, status="timeout", busy=16.0),)  # five folds of 32 s, then
+    past = [Past(candidate=candidate, folds=(), status=None, late=late)]
+    search, watcher = make_search(timed(Turned(), window), families=ONE, past=past)
+    work = search.next()
+    assert (work is not None and work.candidate == candidate) == tried
+    assert [r.status for r in watcher.closed_] == ([] if tried else ["timeout"])
 
 
 @pytest.mark.parametrize("left", [21.0, 19.0])

@@ -54,6 +54,7 @@ def test_defaults():
         ({"dataset": "d", "budget": "1m", "trials": 3}, "--budget and --trials exclude each other"),
         ({"dataset": "d", "address": "auto", "memory": "4GiB"}, "--memory is for this machine"),
         ({"dataset": "d", "address": "auto", "engine": "local"}, "--address and --engine local exclude each other"),
+        ({"dataset": "d", "address": "auto", "engine": "tune"}, "--engine tune is for this machine alone"),
         ({"dataset": "d", "memory": "4 apples"}, "--memory must be a size of at least 1GiB"),
         ({"dataset": "d", "memory": "500MiB"}, "--memory must be a size of at least 1GiB"),
         ({"dataset": "d", "splits": "a", "group": "b"}, "so --group has no meaning beside it"),

@@ -84,9 +84,10 @@ def test_certain_and_wrong_members_stay_finite():
     assert METRICS["log_loss"].score(y, stacker.combine(np.stack([wrong, wrong]))) < 1.0
 
 
+@pytest.mark.parametrize("limit", [("STACK_ROWS", 100), ("STACK_CELLS", 3 * 2 * 100)])
 @pytest.mark.parametrize("kind", ["binary", "regression"])
-def test_large_tables_are_sampled_and_the_same_each_time(monkeypatch, kind):
-    monkeypatch.setattr(stacking, "STACK_ROWS", 100)
+def test_large_tables_are_sampled_and_the_same_each_time(monkeypatch, kind, limit):
+    monkeypatch.setattr(stacking, *limit)
     predictions, y = valued(3, 400, 0) if kind == "regression" else classified(3, 400, 2, 0)
     assert fit_stacker(predictions, y, kind, 1) == fit_stacker(predictions, y, kind, 1)
     assert fit_stacker(predictions, y, kind, 1) != fit_stacker(predictions, y, kind, 2)

@@ -222,15 +222,19 @@ def test_a_sampler_is_described_with_its_settings(sampler):
     assert ("n_startup_trials" in described, "points" in described) == (sampler == "tpe", sampler == "grid")
 
 
-def test_a_long_history_is_thinned_and_what_runs_is_kept(make_study):
-    study = make_study()
-    running = [study.ask() for _ in range(3)]
+@pytest.mark.parametrize("maximize", [False, True])
+def test_a_long_history_is_thinned_and_what_runs_is_kept(make_study, maximize):
+    study, sign = make_study(maximize=maximize), -1.0 if maximize else 1.0
+    running, best = [study.ask() for _ in range(3)], []
     for number in range(700):
         suggestion = study.ask()
-        study.tell(suggestion, suggestion.params, "ok", [distance(suggestion.params)], label=f"trial-{number}")
-    assert len(study._study.get_trials(deepcopy=False)) < 1200
+        best.append(distance(suggestion.params))
+        study.tell(suggestion, suggestion.params, "ok", [sign * best[-1]], label=f"trial-{number}")
+    known = study._study.get_trials(deepcopy=False)
+    assert len(known) < 1200
+    assert set(sorted(best)[:25]) <= {sign * trial.value for trial in known if trial.value is not None}
     for suggestion in running:
-        study.tell(suggestion, suggestion.params, "ok", [distance(suggestion.params)], label="late")
+        study.tell(suggestion, suggestion.params, "ok", [sign * distance(suggestion.params)], label="late")
     told = [distance(suggestion.params) for suggestion in (study.ask() for _ in range(20))]
     assert np.median(told) < np.median([distance(suggestion.params) for suggestion in running])
 

@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 import yaml
 from conftest import CHEAP, table
-from processes import board, command, events
+from processes import board, command, events, finished_folds
 
 import bench
 from bench.errors import RequestError, StoreError
+from bench.mirror import copy_of
 from bench.suite_run import FACTS, OF_ONE_DATASET, _named
 from bench.suites import Suite
 
@@ -219,7 +220,26 @@ def test_a_signal_ends_the_dataset_under_way_with_its_board_and_the_suite(tmp_pa
     assert set(suite_table(tmp_path / "out")["outcome"]) == {"complete"}
 
 
-def test_a_suite_in_an_object_store_is_refused(cli):
-    told = cli("suite", "run", "smoke", "--trials", 1, "--output", "s3://bucket/suite")
-    assert told.code == 2
-    assert "--output of a suite must be a folder" in told.err
+def test_a_suite_in_an_object_store_goes_on_on_another_machine(cli, s3, place, monkeypatch):
+    s3("ready", b"")
+    quick = ("--families", "dummy,linear", "--folds", 2, "--engine", "local", "--no-track")
+    asked = ("suite", "run", write_suite(place, "iris", "wine"), *quick, "--output", "s3://bucket/mine")
+    mine, wine = "s3://bucket/mine", "s3://bucket/mine/wine"
+
+    def carry_out(machine, trials):
+        monkeypatch.setenv("BENCH_CACHE", str(place / machine))
+        told = cli(*asked, "--trials", trials)
+        assert told.code == 0, told.err
+        assert f"table: {mine}/suite.csv" in told.err
+        return told.err, suite_table(copy_of(mine))
+
+    _, first = carry_out("one", 2)
+    assert set(first.select("dataset", "outcome").iter_rows()) == {("iris", "complete"), ("wine", "complete")}
+    told, again = carry_out("two", 2)
+    assert f"This suite is complete: {mine}." in told
+    assert again.equals(first)
+    assert not (copy_of(wine) / "trials").exists()  # nobody needs its models here
+    known = finished_folds(copy_of(wine))
+    carry_out("three", 4)
+    folds = finished_folds(copy_of(wine))
+    assert len(folds) == len(set(folds)) == 2 * len(known)

@@ -527,6 +527,17 @@ def test_lenders_watch_rows_that_no_borrower_is_scored_on(make_small, kind):
             assert not set(train[watched]) & set(folds[2].valid)
 
 
+def test_rows_of_a_later_time_leave_earlier_folds_something_to_watch(make_small):
+    problem = make_small("binary")
+    rows = np.sort(np.concatenate([problem.splits.folds[0].train, problem.splits.folds[0].valid]))
+    first, second, third = np.array_split(rows, 3)
+    folds = (Fold(train=first, valid=second), Fold(train=np.sort([*first, *second]), valid=third))
+    problem = replace(problem, splits=replace(problem.splits, strategy="predefined", folds=folds))
+    for number, fold in enumerate(folds):
+        _, watched = trial._watched(problem, fold.train, problem.task.y[fold.train], number)
+        assert len(watched) > 0
+
+
 def test_folds_of_another_repeat_find_their_own_rounds(make_small):
     problem = make_small("binary")
     folds = tuple(replace(fold, repeat=number // 2) for number, fold in enumerate(problem.splits.folds))

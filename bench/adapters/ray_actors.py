@@ -87,15 +87,20 @@ class RayEngine:
         self._held: list[Work] = []
         self._deaths: Counter[tuple[str, int]] = Counter()
         self._kills = out_of_memory_kills()
+        self._promised: Machine | None = None
 
     def start(self) -> None:
         """Start Ray in a thread, or join the cluster."""
         self._ray.start()
 
     def capacity(self) -> Machine:
-        """What all fits together may use; for a cluster that is known once it is joined."""
+        """What all fits together may use; for a cluster that is known once it is joined.
+
+        Whether there are GPUs is part of what trials are known by: machines that come or go later change nothing of it.
+        """
         self._ray.require()
-        return self._pool.capacity
+        self._promised = self._pool.capacity
+        return self._promised
 
     def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
         """Work with the pool until the brain is through; with this process alone where Ray does not start."""
@@ -153,7 +158,7 @@ class RayEngine:
 
     def _begin(self, search: Search, work: Work, *, renew: bool = False) -> bool:
         """Have a fit done, or find that nobody wants it any longer; False where it has to wait for a worker."""
-        gpu = uses_gpu(work.candidate.family, self._pool.capacity)
+        gpu = uses_gpu(work.candidate.family, self._promised or self._pool.capacity)
         if gpu and not self._pool.has_gpu():
             search.tell(_failed(work, "error", "no machine with a GPU is left"))
             return True

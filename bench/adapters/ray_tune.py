@@ -111,10 +111,10 @@ class UntilStopped(tune.Stopper):  # type: ignore[misc]
 class TuneEngine:
     """Runs the brain under Tune's controller; baselines run in this process while Ray starts."""
 
-    def __init__(self, machine: Machine, *, address: str | None = None) -> None:
-        """Use what ``machine`` allows; with ``address``, so much of a cluster whose machines share the run folder."""
+    def __init__(self, machine: Machine) -> None:
+        """Use what ``machine`` allows."""
         self._machine = machine
-        self._ray = RayThread(machine, then=lambda: None, address=address, linger=_LINGER_SECONDS, agents=True)
+        self._ray = RayThread(machine, then=lambda: None, linger=_LINGER_SECONDS, agents=True)
 
     def start(self) -> None:
         """Start Ray in a thread."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.adapters.ray_runtime import GRACE_SECONDS, shared
 from bench.engine import do, prepare
+from bench.errors import StoreError
 from bench.family import discover
 from bench.fold_data import recipe_folder
 from bench.memo import Memo
@@ -96,11 +97,17 @@ class Worker:
         return self._delivery(result, work, stack)
 
     def _delivery(self, result: FoldResult, work: Work, stack: Path) -> Delivery:
-        """Hand over what a fit has left: through the folder that all share, an object store, or with the result."""
+        """Hand over what a fit has left: through the folder that all share, an object store, or with the result.
+
+        What the store does not take goes to the driver as well, which brings the store up to date later.
+        """
         if self._problem.store is None:
             return Delivery(result=result, parcel=self._parcel(work, stack) if self._scratch else {})
         parcel = self._parcel(work, stack)
-        self._problem.store.put(parcel)
+        try:
+            self._problem.store.put(parcel)
+        except StoreError:
+            return Delivery(result=result, parcel=parcel)
         return Delivery(result=result, parcel={}, stored=tuple(parcel))
 
     def _parcel(self, work: Work, stack: Path) -> Parcel:

@@ -21,6 +21,10 @@ RunFolder = Annotated[
 ]
 
 
+#: The same of verbs that change the run, and hold it meanwhile: see `bench.mirror.held_folder`.
+RunReference = Annotated[str, typer.Argument(metavar="RUN", help="Folder of the run, or its address: s3://bucket/run.")]
+
+
 def _option(panel: str, text: str, *names: str) -> Any:
     """An option in a panel of the verb's help."""
     return typer.Option(*names, help=text, rich_help_panel=panel)

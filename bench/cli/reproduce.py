@@ -1,15 +1,15 @@
 """``bench reproduce``: a row of the board fitted again, and compared with what the run has stored."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli import options
 from bench.cli.tools import tell
 
 
 def reproduce(
-    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    run: options.RunFolder,
     model: Annotated[str | None, typer.Option(help="Row of the board. [default: the one that predicts]")] = None,
     tolerance: Annotated[
         float | None,

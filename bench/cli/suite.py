@@ -70,5 +70,5 @@ def run(
             command=shlex.join(["bench", *map(redacted, sys.argv[1:])]),
         )
     print_suite(finished, as_json=switches["json"])
-    say(f"table: {finished.folder / 'suite.csv'}")
+    say(f"table: {redacted(finished.place)}/suite.csv")
     raise typer.Exit(interrupts.exit_code or (1 if finished.failed else 0))

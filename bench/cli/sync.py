@@ -1,6 +1,5 @@
 """``bench sync``: into MLflow what is missing there of a run."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,9 @@ from bench.cli.tools import tell
 
 
 def sync(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", metavar="RUN...")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Folders of runs, or their addresses: s3://bucket/run.", metavar="RUN...")
+    ],
     uri: Annotated[
         str | None,
         typer.Option(help="Address of the store. [default: MLFLOW_TRACKING_URI, or mlflow.db beside the run]"),
@@ -19,10 +20,13 @@ def sync(
 
     For runs whose store was out of reach, and for those made with --no-track. Exit code 1 when it still is.
     """
+    from bench.mirror import held_folder
+    from bench.secrets import redacted
     from bench.sync import sync as sync_run
 
-    for folder in runs:
-        account = sync_run(folder, uri=uri)
+    for run in runs:
+        with held_folder(run) as folder:
+            account = sync_run(folder, uri=uri)
         told = f"sent {', '.join(account.sent)}" if account.sent else "nothing was missing"
-        tell(f"{folder}: {told}")
+        tell(f"{redacted(run)}: {told}")
         print(account.location)

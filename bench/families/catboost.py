@@ -19,6 +19,8 @@ _LEARNING_RATE = 0.08
 _SMALL = 2_000
 _SMALL_BINS = 64
 _BINS = 254
+#: The library's own share of a GPU's memory, where it has the GPU to itself.
+_GPU_PART = 0.95
 
 
 class _Watcher:
@@ -101,7 +103,7 @@ class CatboostEstimator(FamilyEstimator):
             params["bootstrap_type"] = "Bernoulli"
         if allotment.device == "cuda":
             params.pop("colsample_bylevel", None)
-            params["task_type"] = "GPU"
+            params |= {"task_type": "GPU", "gpu_ram_part": _GPU_PART * (allotment.gpu or 1.0)}
         params["iterations"] = max_rounds(
             self._settings, n_rows, watching=watching, learning_rate=params["learning_rate"]
         )
@@ -148,7 +150,7 @@ FAMILY = Family(
     behind=0.01,
     watches=True,
     borrows=True,
-    version=2,
+    version=3,
     uses_gpu=True,
     memory=outputs(12.0),
 )

@@ -117,6 +117,6 @@ FAMILY = Family(
     behind=0.05,
     watches=True,
     borrows=True,
-    version=3,
+    version=4,
     memory=outputs(6.0),
 )

@@ -132,7 +132,7 @@ FAMILY = Family(
     behind=0.08,
     watches=True,
     borrows=True,
-    version=2,
+    version=3,
     uses_gpu=True,
     memory=outputs(6.0),
 )

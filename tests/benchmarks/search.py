@@ -1,14 +1,16 @@
-"""The brain's search beside others at equal numbers of fits: random search, TPE over one joint space, portfolios alone.
+"""The brain's search beside others at equal cost: random search, TPE over one joint space, portfolios alone.
 
-    python tests/benchmarks/search.py FOLDER OUT [--tables heloc,satimage,king_county_house_sales] [--fits 200]
-        [--seeds 5] [--rows 2000] [--families linear,lightgbm,xgboost,extra_trees,knn] [--minutes 60]
+    python tests/benchmarks/search.py FOLDER OUT [--tables heloc,satimage,king_county_house_sales]
+        [--fits 200 | --seconds 60] [--seeds 5] [--rows 2000] [--families linear,lightgbm,xgboost,extra_trees,knn]
+        [--minutes 60]
 
-FOLDER holds tables as parquet files with a card each, as for `features.py`. Every policy spends so many fits of a fold
-on at most so many rows. After every fit, the best whole candidate so far by cross-validation is the incumbent; its loss
-is that of the mean of its fold models on rows set aside. OUT gets ``curves.jsonl`` (a line a run, on which the
-script goes on where it stopped) and ``curves.png``: medians with bands from the lowest to the highest seed.
+FOLDER holds tables as parquet files with a card each, as for `features.py`. Every policy spends so many fits of a fold,
+or so many seconds in which one fit follows the other, on at most so many rows. After every fit, the best whole
+candidate so far by cross-validation is the incumbent; its loss is that of the mean of its fold models on rows set
+aside. OUT gets ``curves.jsonl`` (a line a run, on which the script goes on where it stopped) and ``curves.png``:
+medians with bands from the lowest to the highest seed.
 
-- ``brain``: `bench.search` as it ships, in a counted run.
+- ``brain``: `bench.search` as it ships, in a counted run or one by the clock.
 - ``random``: a random family and random parameters, all folds.
 - ``joint tpe``: one Optuna study over family and all families' parameters, all folds.
 - ``portfolio``: defaults and portfolio points of all families in turn, all folds, then nothing.
@@ -32,10 +34,10 @@ import optuna
 import polars as pl
 import yaml
 
-from bench.budget import Plan
+from bench.budget import Plan, Until
 from bench.candidate import Candidate
 from bench.dataset import load_dataset
-from bench.family import Family, select, space_of
+from bench.family import Family, select, space_of, warm_up
 from bench.identity import digest, seed_for
 from bench.metric import Array
 from bench.problem import Problem, make_problem
@@ -56,24 +58,32 @@ _TEST_SHARE = 0.4
 
 
 class Enough(Exception):  # noqa: N818 - how a policy ends
-    """All fits are spent."""
+    """All fits are spent, or all of the time."""
 
 
 class Ledger:
-    """Counts fits, and keeps the test loss of the best whole candidate after each."""
+    """Counts fits, or seconds, and keeps the test loss of the best whole candidate after each fit."""
 
-    def __init__(self, problem: Problem, truth: Array, fits: int) -> None:
-        self.problem, self.truth, self.fits = problem, truth, fits
-        self.curve: Curve = []
-        self._best, self.loss = float("inf"), float("nan")
+    def __init__(self, problem: Problem, truth: Array, *, fits: int, seconds: float | None) -> None:
+        self.problem, self.truth, self.fits, self.seconds = problem, truth, fits, seconds
+        self._begun, self._spent, self._losses = time.monotonic(), [0.0], [float("nan")]
+        self._best = float("inf")
 
-    def fit(self, candidate: Candidate, fold: int, lent: tuple[int, ...]) -> FoldResult:
-        """Fit one fold and count it."""
-        if len(self.curve) >= self.fits:
+    def fit(self, candidate: Candidate, fold: int, lent: tuple[int, ...], seconds: float | None = None) -> FoldResult:
+        """Fit one fold, in so many seconds if it is by the clock, and count it."""
+        left = (self.fits if self.seconds is None else self.seconds) - self._now()
+        if left <= 0:
             raise Enough
-        result = run_fold(self.problem, candidate, fold, allotment=Allotment(), seconds=None, lent=lent)
-        self.curve.append(self.loss)
+        if self.seconds is not None:
+            seconds = min(left, seconds or left)
+        result = run_fold(self.problem, candidate, fold, allotment=Allotment(), seconds=seconds, lent=lent)
+        self._losses.append(self._losses[-1])
+        self._spent.append(self._now())
         return result
+
+    def _now(self) -> float:
+        """What was spent until now."""
+        return len(self._losses) - 1 if self.seconds is None else time.monotonic() - self._begun
 
     def whole(self, result: TrialResult) -> None:
         """Take note of a candidate that is through with its folds."""
@@ -82,8 +92,12 @@ class Ledger:
             folders = (fold_folder(self.problem.folder, result.candidate.trial_id, f.fold) for f in result.folds)
             bag = np.mean([read_predictions(folder)[1] for folder in folders], axis=0)
             self._best = error
-            self.loss = metric.error(metric.score(self.truth, bag, self.problem.task.classes))
-            self.curve[-1] = self.loss
+            self._losses[-1] = metric.error(metric.score(self.truth, bag, self.problem.task.classes))
+
+    def curve(self) -> Curve:
+        """The loss after each fit, or after each of so many equal parts of the time."""
+        after = np.arange(1, self.fits + 1) * (1.0 if self.seconds is None else self.seconds / self.fits)
+        return [self._losses[n - 1] for n in np.searchsorted(self._spent, after, side="right")]
 
     def try_all_folds(self, candidate: Candidate) -> TrialResult:
         """Fit a candidate on all folds, or until one fails."""
@@ -122,10 +136,11 @@ class _Closed:
 
 def brain(ledger: Ledger, families: tuple[Family, ...], spaces: dict[str, Space], seed: int) -> None:
     """Search as `bench` does."""
-    problem = ledger.problem
-    spec = RunSpec(dataset="", seed=seed, budget=None, trials=10**6)
+    problem, seconds = ledger.problem, ledger.seconds
+    trials = 10**6 if seconds is None else None
+    spec = RunSpec(dataset="", seed=seed, budget=seconds, trials=trials)
     machine = Machine(cpus=1, memory_bytes=8 * 2**30, gpus=0, cpus_why="one fit at a time")
-    plan = Plan(slots=1, trials=10**6, search=Deadline(None), total=Deadline(None), window_seconds=0.0)
+    plan = Plan(slots=1, trials=trials, search=Deadline(seconds), total=Until(seconds), window_seconds=seconds or 0.0)
     proposals = make_proposals(problem, families, spec, machine)
     search = Search(
         proposals,
@@ -135,7 +150,7 @@ def brain(ledger: Ledger, families: tuple[Family, ...], spaces: dict[str, Space]
         observers=(_Closed(ledger),),
     )
     while (work := search.next()) is not None:
-        search.tell(ledger.fit(work.candidate, work.fold, work.lent))
+        search.tell(ledger.fit(work.candidate, work.fold, work.lent, work.seconds))
 
 
 def joint(sampler: Callable[[int], optuna.samplers.BaseSampler]) -> Callable[..., None]:
@@ -191,20 +206,23 @@ def load(folder: Path, table: str, rows: int, seed: int, scratch: Path) -> tuple
 
 
 def run(arguments: argparse.Namespace, table: str, policy: str, seed: int) -> Curve:
-    """Spend the fits of one policy."""
+    """Spend the fits, or the seconds, of one policy."""
     families = select([arguments.families])
     with tempfile.TemporaryDirectory() as scratch:
         problem, truth = load(arguments.folder, table, arguments.rows, seed, Path(scratch))
         kind = "regression" if problem.task.kind == "regression" else "classification"
         held = frozenset({kind}) | conditions(problem.task.schema)
-        ledger = Ledger(problem, truth, arguments.fits)
+        for family in families:
+            warm_up(family)
+        ledger = Ledger(problem, truth, fits=arguments.fits, seconds=arguments.seconds)
         with contextlib.suppress(Enough):
             POLICIES[policy](ledger, families, {f.name: space_of(f).narrowed(held) for f in families}, seed)
-        return ledger.curve + [ledger.loss] * (arguments.fits - len(ledger.curve))
+        return ledger.curve()
 
 
-def plot(rows: list[dict[str, Any]], out: Path) -> None:
-    """Draw the median curve of each policy, with a band over the seeds, one panel a table."""
+def plot(rows: list[dict[str, Any]], out: Path, *, unit: str, step: float) -> None:
+    """Draw the median curve of each policy, with a band over the seeds, one panel a table; ``step`` lies between two
+    values of a curve."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -218,21 +236,21 @@ def plot(rows: list[dict[str, Any]], out: Path) -> None:
             if not len(curves):
                 continue
             first = int(np.isfinite(curves).all(axis=0).argmax())  # before that some seed had no whole candidate
-            fits, curves = np.arange(first, curves.shape[1]) + 1, curves[:, first:]
-            (line,) = axis.plot(fits, np.median(curves, axis=0), label=policy)
+            after, curves = step * (np.arange(first, curves.shape[1]) + 1), curves[:, first:]
+            (line,) = axis.plot(after, np.median(curves, axis=0), label=policy)
             low, high = curves.min(axis=0), curves.max(axis=0)
-            axis.fill_between(fits, low, high, color=line.get_color(), alpha=0.15)
+            axis.fill_between(after, low, high, color=line.get_color(), alpha=0.15)
         ends = [r["curve"][-1] for r in rows if r["table"] == table]
-        axis.set(title=table, xlabel="fits of a fold", ylabel="loss on rows set aside", xscale="log")
+        axis.set(title=table, xlabel=unit, ylabel="loss on rows set aside", xscale="log")
         axis.set_ylim(min(ends) * 0.98, max(ends) * 1.1)
     axes[0][0].legend()
     figure.savefig(out, dpi=110)
 
 
-def summary(rows: list[dict[str, Any]], fits: int) -> Iterator[str]:
-    """Lines of a Markdown table: the mean loss of each policy after some of the fits."""
+def summary(rows: list[dict[str, Any]], fits: int, *, unit: str, step: float) -> Iterator[str]:
+    """Lines of a Markdown table: the mean loss of each policy after some of the fits, or of the time."""
     at = [fits // 8, fits // 4, fits // 2, fits]
-    yield "| table | policy | " + " | ".join(f"after {n}" for n in at) + " |"
+    yield "| table | policy | " + " | ".join(f"after {step * n:g} {unit}" for n in at) + " |"
     yield "|---|---|" + "---|" * len(at)
     grouped: dict[tuple[str, str], list[Curve]] = defaultdict(list)
     for row in rows:
@@ -250,6 +268,7 @@ def main() -> None:
     parser.add_argument("--tables", default="heloc,satimage,king_county_house_sales")
     parser.add_argument("--families", default="linear,lightgbm,xgboost,extra_trees,knn")
     parser.add_argument("--fits", type=int, default=200)
+    parser.add_argument("--seconds", type=float, help="by the clock; --fits are the points of a curve then")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=60.0)
@@ -265,8 +284,9 @@ def main() -> None:
                 print(json.dumps({"table": table, "policy": policy, "seed": seed, "curve": curve}), file=stream)
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     rows = [row | {"curve": row["curve"][: arguments.fits]} for row in rows]  # which may be of longer runs
-    plot(rows, arguments.out / "curves.png")
-    print("\n".join(summary(rows, arguments.fits)))
+    unit, step = ("fits", 1.0) if arguments.seconds is None else ("seconds", arguments.seconds / arguments.fits)
+    plot(rows, arguments.out / "curves.png", unit=unit, step=step)
+    print("\n".join(summary(rows, arguments.fits, unit=unit, step=step)))
 
 
 if __name__ == "__main__":
