@@ -87,10 +87,10 @@ def _bias(probabilities: Array, y: Array, metric: Metric, classes: Sequence[Any]
     for column, bias in enumerate(tried):
         labels = told[(logs + bias).argmax(axis=1)]
         errors[:, column] = [metric.error(metric.score_or_nan(y[rows], labels[rows], classes)) for rows in drawn]
+    none: tuple[float, ...] = (0.0,) * n_classes
     errors = errors[np.isfinite(errors).all(axis=1)]
     if not len(errors):
-        return (0.0,) * n_classes
+        return none
     best = int(np.median(errors.argmin(axis=1)))
     gains = errors[:, neutral] - errors[:, best]
-    found: tuple[float, ...] = tuple(tried[best].tolist())
-    return found if gains.mean() > 2 * gains.std() else (0.0,) * n_classes
+    return tuple(tried[best].tolist()) if gains.mean() > 2 * gains.std() else none

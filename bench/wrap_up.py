@@ -26,7 +26,8 @@ from bench.spec import RunSpec
 from bench.track import Tracker
 from bench.trial import TrialResult
 
-#: Seconds of a run by the clock that are left for tracking, and for what comes after it.
+#: Seconds of a run by the clock that are left for the report, for tracking, and for what comes after it.
+_REPORT_SECONDS = 1.0
 _TRACKING_SECONDS = 2.5
 _END_SECONDS = 0.5
 #: Seconds of a stage that has more to do, at least: mostly it takes less than one.
@@ -78,7 +79,7 @@ def conclude(
     record.stage("analysis")
     record.label_noise(findings, best)
     begun = Deadline(_IMPORTANCE_SECONDS)
-    rest = _TRACKING_SECONDS + _END_SECONDS
+    rest = _REPORT_SECONDS + _TRACKING_SECONDS + _END_SECONDS
     record.analysis(best, ensembles, predictor, lambda: min(begun.left, spending.total.left - rest))
     record.stage("report")
     write_report(problem.folder)
