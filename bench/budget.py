@@ -15,6 +15,9 @@ BATCH = 4
 _RESERVE_SHARE = 0.04
 _RESERVE_SECONDS = (6.0, 45.0)
 _RESERVE_PER_MILLION_CELLS = 1.0
+#: What ensembles take to learn from a million probabilities of several classes, and from how many they learn.
+_RESERVE_PER_MILLION_PROBABILITIES = 6.0
+_MOST_PROBABILITIES = 700_000
 #: What follows the search may take so long once a signal has come in.
 _HURRY_SECONDS = 7.5
 _LAST_SECONDS = 3.0
@@ -68,7 +71,9 @@ class Plan:
     window_seconds: float
 
 
-def plan(spec: RunSpec, machine: Machine, stop: threading.Event, *, spent: float, cells: int) -> Plan:
+def plan(
+    spec: RunSpec, machine: Machine, stop: threading.Event, *, spent: float, cells: int, probabilities: int = 0
+) -> Plan:
     """Divide the budget.
 
     Args:
@@ -77,12 +82,14 @@ def plan(spec: RunSpec, machine: Machine, stop: threading.Event, *, spent: float
         stop: when set, what is left has to be over soon.
         spent: seconds already gone, in this command since its start and in earlier ones of the same run.
         cells: rows times columns, which scoring and reporting grow with.
+        probabilities: rows times classes, where these are more than two, which ensembles grow with.
     """
     slots = max(1, machine.cpus)
     if spec.budget is None:
         return Plan(slots=slots, trials=spec.trials, search=Deadline(None), total=Until(None, stop), window_seconds=0.0)
     low, high = _RESERVE_SECONDS
     reserve = min(max(low, _RESERVE_SHARE * spec.budget), high) + _RESERVE_PER_MILLION_CELLS * cells / 1e6
+    reserve += _RESERVE_PER_MILLION_PROBABILITIES * min(probabilities, _MOST_PROBABILITIES) / 1e6
     left = spec.budget - spent - (_REFIT_SHARE * spec.budget if spec.refit else 0.0)
     window = max(0.0, left - min(reserve, 0.5 * spec.budget))
     return Plan(

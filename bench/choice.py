@@ -10,13 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.ensemble import Ensemble
+from bench.ensemble import SECOND_LAYER, Ensemble
 from bench.metric import Array, Metric
 from bench.stats import probability_worse
 from bench.trial import TrialResult
 
 #: An ensemble predicts unless the chance that ensembles are worse than one model is above this.
 _DOUBT = 0.8
+#: By so much less the log loss of a second layer counts where there are several classes. Cross-validation judges it by
+#: what a fold's models say that it has not seen; what predicts knows all folds' models, and is the mean over them.
+#: On rows set aside it was 2 to 8 % better than the stacker in nine of ten runs, by cross-validation up to 7 % worse.
+_LAYER_BONUS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,13 +37,19 @@ def best_single(results: Sequence[TrialResult], metric: Metric) -> TrialResult:
     return min(whole, key=lambda result: (metric.error(result.mean), result.candidate.trial_id))
 
 
-def choose(results: Sequence[TrialResult], ensembles: Sequence[Ensemble], metric: Metric) -> Choice:
-    """Choose between the best ensemble and the best single model, of which there must be one."""
+def choose(
+    results: Sequence[TrialResult], ensembles: Sequence[Ensemble], metric: Metric, *, classes: int = 0
+) -> Choice:
+    """Choose between the best ensemble and the best single model, of which there must be one.
+
+    ``classes`` counts those of the task, 0 in regression.
+    """
     single = best_single(results, metric)
     if not ensembles:
         return Choice(row=single, why=f"{single.candidate.name} predicts: there is no ensemble.")
     rows = [ensemble.result for ensemble in ensembles]
-    best = min(rows, key=lambda row: (metric.error(row.mean), row.candidate.name))
+    bonus = {SECOND_LAYER: 1.0 - _LAYER_BONUS} if metric.name == "log_loss" and classes > 2 else {}
+    best = min(rows, key=lambda row: (metric.error(row.mean) * bonus.get(row.candidate.name, 1.0), row.candidate.name))
     ours, theirs = _fair_errors(_errors(rows, metric)), _fair_errors(_errors(results, metric))
     worse = probability_worse(ours.tolist(), theirs.tolist(), valid_share=1 / max(2, len(ours)))
     name = best.candidate.name

@@ -50,6 +50,8 @@ _LEAST_SHARE = 0.2
 _VERSION = 2
 #: What of a fold's folder says by which mixes its rows were predicted.
 WAYS = "ways.json"
+#: The row of the ensemble whose weights are corrected by trees.
+SECOND_LAYER = "ensemble_trees"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +202,7 @@ def _fitted(stored: _Stored, parts: Sequence[_Part], deadline: Deadline, until: 
         if seconds <= 0 or until.pressing:
             return fitted
         layers.append(_layer(stored, part, ways, seconds))
-    return [{**ways, "ensemble_trees": layer} for ways, layer in zip(fitted, layers, strict=True)]
+    return [{**ways, SECOND_LAYER: layer} for ways, layer in zip(fitted, layers, strict=True)]
 
 
 def _linear_ways(stored: _Stored, part: _Part, share: Iterator[float]) -> _Ways:

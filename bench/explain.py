@@ -231,7 +231,7 @@ def permutation_importance(
     None. A shuffle depends on ``seed``, the column's name and the repeat alone. Scores of NaN are left out.
     """
     begun = time.monotonic()
-    baseline = score(frame)
+    baseline = score(frame) if left() > 0 else math.nan
     took = time.monotonic() - begun
     drops: dict[str, list[float]] = {name: [] for name in frame.columns}
     for repeat, name in ((repeat, name) for repeat in range(repeats) for name in frame.columns):

@@ -13,14 +13,15 @@ from bench.identity import seed_for
 from bench.metric import Array, TaskKind
 from bench.resources import Deadline
 
-#: Rows below which trees fit noise, and rows that they are grown on, at most.
+#: Rows below which trees fit noise, and rows that they are grown on, at most: fewer of many classes.
 LEAST_ROWS = 1_000
 _MOST_ROWS = 30_000
+_MOST_CELLS = 160_000
+#: Trees of all classes together, about; where they are fewer than a hundred rounds, each takes longer steps.
 _ROUNDS = 100
-#: Trees of all classes together, about.
-_MOST_TREES = 1_000
+_MOST_TREES = 400
+_RATE, _HIGHEST_RATE = 0.03, 0.06
 _PARAMS = {
-    "learning_rate": 0.03,
     "num_leaves": 8,
     "min_data_in_leaf": 50,
     "feature_fraction": 0.5,
@@ -33,6 +34,8 @@ _PARAMS = {
     "force_col_wise": True,
     "verbosity": -1,
 }
+#: Of several classes there are many columns, much alike.
+_MULTICLASS = {"objective": "multiclass", "feature_fraction": 0.25, "max_bin": 31}
 
 
 def fit_layer(
@@ -61,13 +64,16 @@ def fit_layer(
     import lightgbm
 
     deadline = Deadline(seconds)
-    rows = sample(rows, _MOST_ROWS, seed_for(seed, "layer"))
+    outputs = predictions.shape[2] if kind == "multiclass" else 1
+    rows = sample(rows, min(_MOST_ROWS, _MOST_CELLS // outputs), seed_for(seed, "layer"))
+    rounds = min(_ROUNDS, max(1, _MOST_TREES // outputs))
     begin = margins(combined(inner, predictions, rows)[None])[0]
     seen = layer_inputs(predictions[np.ix_(inputs, rows)])
-    params = _PARAMS | _objective(kind, predictions) | {"seed": seed_for(seed, "trees")}
+    rate = min(_HIGHEST_RATE, _RATE * _ROUNDS / rounds)
+    params = _PARAMS | _objective(kind, outputs) | {"learning_rate": rate, "seed": seed_for(seed, "trees")}
     data = lightgbm.Dataset(seen, label=y[rows], init_score=begin.ravel(order="F"), params=params)
     booster = lightgbm.Booster(params, data)
-    for _ in range(min(_ROUNDS, max(1, _MOST_TREES // booster.num_model_per_iteration()))):
+    for _ in range(rounds):
         if booster.update() or deadline.passed:
             break
     gains = booster.feature_importance("gain").reshape(len(inputs), -1).sum(axis=1)
@@ -79,8 +85,8 @@ def fit_layer(
     )
 
 
-def _objective(kind: TaskKind, predictions: Array) -> dict[str, Any]:
-    """What the trees minimise."""
+def _objective(kind: TaskKind, outputs: int) -> dict[str, Any]:
+    """What the trees minimise, and how they see columns."""
     if kind == "multiclass":
-        return {"objective": "multiclass", "num_class": predictions.shape[2]}
+        return _MULTICLASS | {"num_class": outputs}
     return {"objective": "binary" if kind == "binary" else "l2"}

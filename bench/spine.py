@@ -103,8 +103,15 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
                 environment=record.environment,
             )
             tools.stages.tell(journal.stage)
-            cells = task.n_rows * task.features.width
-            spending = plan(spec, hands, tools.stop, spent=session.spent + tools.clock.seconds, cells=cells)
+            cells, classes = task.n_rows * task.features.width, len(task.classes)
+            spending = plan(
+                spec,
+                hands,
+                tools.stop,
+                spent=session.spent + tools.clock.seconds,
+                cells=cells,
+                probabilities=task.n_rows * classes if classes > 2 else 0,
+            )
             proposals = make_proposals(problem, families, spec, hands)
             results = _search(problem, proposals, spending, tools, journal, session.past)
             board = conclude(problem, results, record, findings, spec, tested=tested, spending=spending)

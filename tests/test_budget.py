@@ -16,8 +16,9 @@ def here(cpus):
     return Machine(cpus=cpus, memory_bytes=1, gpus=0, cpus_why="test")
 
 
-def spend(budget, *, spent=0.0, cells=0, cpus=4):
-    return plan(make_spec(dataset="d", budget=budget), here(cpus), threading.Event(), spent=spent, cells=cells)
+def spend(budget, *, cpus=4, **known):
+    known = {"spent": 0.0, "cells": 0} | known
+    return plan(make_spec(dataset="d", budget=budget), here(cpus), threading.Event(), **known)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,11 @@ def test_time_is_kept_back_for_what_follows_the_search(budget, spent, cells, win
     assert made.search.left == pytest.approx(window, abs=0.5)
     assert made.total.left == pytest.approx(max(0.0, budget - spent), abs=0.5)
     assert made.trials is None
+
+
+@pytest.mark.parametrize(("probabilities", "window"), [(0, 54.0), (500_000, 51.0), (10**9, 49.8)])
+def test_time_is_kept_back_for_ensembles_of_many_classes(probabilities, window):
+    assert spend(60.0, probabilities=probabilities).window_seconds == pytest.approx(window)
 
 
 @given(st.floats(0.1, 1e6), st.floats(0, 1e6), st.integers(0, 10**10))

@@ -35,6 +35,22 @@ def test_ensemble_that_is_ahead_on_every_fold_predicts(metric, sign):
     assert choose(singles, [behind], metric).why.startswith("a predicts, not stack: ")
 
 
+@pytest.mark.parametrize(
+    ("metric", "classes", "behind", "name"),
+    [
+        ("log_loss", 3, 1.08, "ensemble_trees"),
+        ("log_loss", 3, 1.15, "ensemble_stack"),
+        ("log_loss", 2, 1.08, "ensemble_stack"),
+        ("rmse", 0, 1.08, "ensemble_stack"),
+    ],
+)
+def test_second_layer_of_several_classes_predicts_where_it_is_little_behind(metric, classes, behind, name):
+    single, stack = row("a", [1.0] * 3), ensemble("ensemble_stack", [0.5, 0.6, 0.7])
+    trees = ensemble("ensemble_trees", [behind * score for score in stack.result.scores])
+    chosen = choose([single], [stack, trees], get_metric(metric), classes=classes)
+    assert chosen.row.candidate.name == name
+
+
 def test_ensemble_that_is_no_worse_than_by_chance_predicts():
     single = row("a", [1.0, 1.0, 1.0, 1.0])
     for errors in ([0.5, 1.4, 1.09, 1.1], [1.1, 0.9, 1.1, 0.91]):
