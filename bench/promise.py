@@ -121,7 +121,7 @@ def expected_gain(
     cost = 1.0 if seconds is None else _cost(records, seconds)
     if behind:
         return abs(best) * (_WITHIN_REACH - behind * -math.expm1(-_WITHIN_REACH / behind)) / cost
-    prior = _PRIOR_SPREAD * (float(np.median(firsts)) - best) + 1e-12
+    prior = _PRIOR_SPREAD * (float(np.median(firsts)) - best) + _WITHIN_REACH / 2 * abs(best) + 1e-12
     errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
     spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))
     return _expected_improvement(float(errors.mean()), spread, best) / cost / (1 + record.tried)
