@@ -53,10 +53,13 @@ def choose(
     ours, theirs = _fair_errors(_errors(rows, metric)), _fair_errors(_errors(results, metric))
     worse = probability_worse(ours.tolist(), theirs.tolist(), valid_share=1 / max(2, len(ours)))
     name = best.candidate.name
+    counted = (
+        f", of whose log loss {_LAYER_BONUS:.0%} is taken off (it does better on new rows)" if name in bonus else ""
+    )
     told = f"the chance that ensembles are worse than one model, each fold's chosen by the other folds, is {worse:.2f}"
     if worse > _DOUBT or (len(ours) == 1 and ours.mean() > theirs.mean()):
         return Choice(row=single, why=f"{single.candidate.name} predicts, not {name}: {told}.")
-    return Choice(row=best, why=f"{name} predicts: {told}.")
+    return Choice(row=best, why=f"{name}{counted} predicts: {told}.")
 
 
 def _errors(results: Sequence[TrialResult], metric: Metric) -> Array:

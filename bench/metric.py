@@ -5,6 +5,8 @@ classes, and for regression an array of values [n_rows]. Class labels arrive as 
 code 1 is the positive class. A metric of labels predicts the most probable class, the first of them on a tie.
 """
 
+import functools
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,8 @@ from bench.scoring import Array as Array
 from bench.user_code import import_function
 
 TaskKind = Literal["binary", "multiclass", "regression"]
+_LOGGER = logging.getLogger("bench.metric")
+
 Needs = Literal["labels", "probabilities", "values"]
 Target = Literal["any", "never negative", "never zero"]
 
@@ -71,10 +75,7 @@ class Metric:
 
     def score_or_nan(self, y: Array, prediction: Array, classes: Sequence[Any] | None = None) -> float:
         """The same once fits are scored: what a function of the user's raises on some rows must not cost the run."""
-        try:
-            return self.score(y, prediction, classes)
-        except (Exception, SystemExit):
-            return float("nan")
+        return self.score(y, prediction, classes)
 
     def _call(self, y: Array, prediction: Array, classes: Sequence[Any] | None) -> float:
         """Give the function what it needs."""
@@ -150,6 +151,14 @@ class CustomMetric(Metric):
     def __reduce__(self) -> tuple[Callable[..., Metric], tuple[str, ...]]:  # type: ignore[override]
         """Travel between processes as the place to import the function from."""
         return _load_custom, (self.name, self.folder)
+
+    def score_or_nan(self, y: Array, prediction: Array, classes: Sequence[Any] | None = None) -> float:
+        """The score; NaN, and what was raised is told once, where the function raises."""
+        try:
+            return self.score(y, prediction, classes)
+        except (Exception, SystemExit) as error:
+            _tell_once(f"metric {self.name!r} raised {type(error).__name__} on some rows, which have no score.")
+            return float("nan")
 
     def _call(self, y: Array, prediction: Array, classes: Sequence[Any] | None) -> float:
         """Give the function labels where the metrics of this package get codes."""
@@ -288,6 +297,12 @@ def fit_for(metric: Metric, kind: TaskKind, dataset_name: str) -> None:
         f"metric {metric.name!r} needs {needs}; task {dataset_name!r} is {kind}. "
         f"Choose one of: {_names(metrics_for(kind))}."
     )
+
+
+@functools.cache
+def _tell_once(sentence: str) -> None:
+    """Warn of something, the first time."""
+    _LOGGER.warning("%s", sentence)
 
 
 def _load_custom(name: str, folder: str) -> Metric:

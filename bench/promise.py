@@ -19,6 +19,7 @@ from bench.trial import FoldResult, TrialResult
 #: Spread that is assumed before a family has shown its own, as a share of the gap between the median family's best
 #: candidate and the best of all (the worst would be the dummy, beside which all families look alike).
 _PRIOR_SPREAD = 0.1
+#: To it comes half of what may still be gained: a family's first candidates, much alike, do not tell what it can reach.
 #: What may still be gained, as a share of the best error: about what LightGBM's default is behind the best family.
 _WITHIN_REACH = 0.05
 #: What a fold that ran out of time is taken to have needed, in multiples of what it had.

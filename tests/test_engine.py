@@ -50,6 +50,10 @@ def test_allotment_with_a_gpu(monkeypatch):
     assert allotment_for("nets", without, 2) == Allotment(cpus=1, gpu=0.0, device="cpu")
 
 
+def test_one_fit_after_the_other_is_one_core():
+    assert LocalEngine(machine(cpus=8)).capacity().cpus == 1
+
+
 def test_preparing_imports_and_leaves_complaints_to_the_fit(monkeypatch):
     lacking = spies.family(spies.Spy, name="lacking", imports=("no_such_library",))
     broken = spies.family(spies.Spy, name="broken", imports=("spies.no_such_module_either",))

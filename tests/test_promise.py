@@ -49,6 +49,12 @@ def test_a_family_that_varies_more_promises_more():
     assert expected_gain(records, "wild") > expected_gain(records, "steady")
 
 
+def test_two_candidates_much_alike_are_not_all_that_a_family_can_do():
+    tried = replace(record([0.575 + 0.0001 * n for n in range(40)]), tried=40)
+    records = {"tried": tried, "alike": replace(record([0.590, 0.592]), tried=2), "other": record([0.58])}
+    assert expected_gain(records, "alike") > expected_gain(records, "tried")
+
+
 def test_a_family_without_a_whole_candidate_promises_nothing():
     assert expected_gain({"a": record([]), "b": record([0.3])}, "a", seconds=1.0) == 0.0
     assert expected_gain({"a": record([])}, "a", seconds=1.0) == 0.0

@@ -12,8 +12,10 @@ from conftest import CHEAP, table
 from processes import board, command, events, finished_folds
 
 import bench
+from bench import suite_run
 from bench.errors import RequestError, StoreError
 from bench.mirror import copy_of
+from bench.spec import make_spec
 from bench.suite_run import FACTS, OF_ONE_DATASET, _named
 from bench.suites import Suite
 
@@ -218,6 +220,12 @@ def test_a_signal_ends_the_dataset_under_way_with_its_board_and_the_suite(tmp_pa
     with command(*asked, "--trials", 4, "--engine", "local", folder=tmp_path) as started:
         assert started.wait(100) == 0, started.stderr
     assert set(suite_table(tmp_path / "out")["outcome"]) == {"complete"}
+
+
+def test_cores_of_a_cluster_are_not_those_of_this_machine():
+    suite_run._check(make_spec(dataset="d", address="auto", cpus=4096))
+    with pytest.raises(RequestError, match="--cpus must be at most"):
+        suite_run._check(make_spec(dataset="d", cpus=4096))
 
 
 def test_a_suite_in_an_object_store_goes_on_on_another_machine(cli, s3, place, monkeypatch):
