@@ -1,11 +1,11 @@
 """Which fits run side by side: as many as the memory has room for, by estimates that learn from what was measured."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bench.candidate import Candidate
-from bench.family import discover
-from bench.needs import Size
+from bench.family import Family, discover
+from bench.needs import Memory, Size
 from bench.problem import Problem
 
 #: What a worker holds before it fits anything: Python, Ray and the libraries of several families.
@@ -26,8 +26,15 @@ class _Known:
 class Admission:
     """Reckons with the memory of fits, beside the workers that they run in."""
 
-    def __init__(self, problem: Problem) -> None:
-        """Foretell from the size of the problem."""
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        memory: Callable[[Family], Memory] = lambda family: family.memory,
+        idle_bytes: float = WORKER_BYTES,
+    ) -> None:
+        """Foretell from the size of the problem and a family's ``memory`` what is beside a worker's ``idle_bytes``."""
+        self._memory, self._idle_bytes = memory, idle_bytes
         outputs = max(1, len(problem.task.classes))
         self._columns, self._outputs = len(problem.task.schema.columns), outputs
         self._rows = max(len(fold.train) for fold in problem.splits.folds)
@@ -45,7 +52,7 @@ class Admission:
         """What the family says of such a fit."""
         rows = min(self._rows, candidate.rows or self._rows)
         size = Size(rows=rows, columns=self._columns, outputs=self._outputs)
-        return discover()[candidate.family].memory(size, candidate.params)
+        return self._memory(discover()[candidate.family])(size, candidate.params)
 
     def admits(self, candidate: Candidate, *, room: float, beside: Iterable[Candidate]) -> bool:
         """Whether a fit has room beside others; the first of all always has."""
@@ -54,7 +61,7 @@ class Admission:
 
     def learn(self, candidate: Candidate, peak_bytes: float) -> None:
         """Take note of what a worker took at most while it fitted."""
-        self._note(candidate, max(0.0, peak_bytes - WORKER_BYTES))
+        self._note(candidate, max(0.0, peak_bytes - self._idle_bytes))
 
     def exceeded(self, candidate: Candidate, room: float) -> None:
         """Take note of a fit that took more memory than there was."""
@@ -65,3 +72,24 @@ class Admission:
         known = self._known.setdefault(candidate.family, _Known())
         if took >= known.took:
             known.took, known.foretold = took, self._foretold(candidate)
+
+
+class Packing:
+    """Shares of a GPU's memory: an equal one, or as much more as a fit takes."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Foretell from the size of the problem."""
+        self._admission = Admission(problem, memory=lambda family: family.gpu_memory, idle_bytes=0.0)
+
+    def share(self, candidate: Candidate, *, least: float, most: float, total: float) -> float:
+        """What a fit is given of a GPU with ``total`` bytes: from ``least`` to ``most``, ``least`` without a total."""
+        return min(most, max(least, self._admission.needs(candidate) / total)) if total else least
+
+    def learn(self, candidate: Candidate, peak_bytes: float) -> None:
+        """Take note of what a fit took of a GPU at most; 0 where nobody knows."""
+        if peak_bytes:
+            self._admission.learn(candidate, peak_bytes)
+
+    def exceeded(self, candidate: Candidate, given: float) -> None:
+        """Take note of a fit for which the bytes that it was given were too few."""
+        self._admission.learn(candidate, _RAISED * given)

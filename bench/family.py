@@ -20,7 +20,7 @@ import numpy as np
 from bench.data import shipped
 from bench.errors import BenchError, RequestError, SkipError, choices, nearest
 from bench.metric import Array, TaskKind
-from bench.needs import Memory, usual
+from bench.needs import Memory, nothing, usual
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 from bench.space import Params, Space, load_space
@@ -104,8 +104,9 @@ class Family:
     time is over, telling after how many rounds it ``ended_at`` that. ``libraries`` names the distributions
     whose versions decide a fit, ``imports`` the modules that are imported before the clock of a first fit starts.
     ``max_rows`` (of training rows) is where the family stops being affordable; beyond it, it is skipped with that
-    reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`). ``space`` is the file of a third
-    party's search space, called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
+    reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`), ``gpu_memory`` those that it takes of a
+    GPU. ``space`` is the file of a third party's search space, called ``<name>.yaml``; None for
+    ``search_spaces/<name>.yaml``.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Family:
     version: int = 1
     max_rows: int | None = None
     memory: Memory = usual
+    gpu_memory: Memory = nothing
     space: Path | None = None
 
 

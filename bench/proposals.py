@@ -5,6 +5,7 @@ Where rows are many, families begin on a sample of each fold's training rows; th
 as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,7 @@ MOST_FAILURES = 3
 _FRESH_TRIES = 10
 #: Up to so many training rows, all are learned from at once; more are taken in steps, each so many times the last.
 _ALL_ROWS = 100_000
-_FIRST_ROWS = 20_000
+_FIRST_ROWS, _LEAST_ROWS = 20_000, 2_000
 _GROWTH = 5
 #: Share of the time left in which a candidate with as many iterations as it may have would be done.
 _MOST_ITERATIONS = 0.7
@@ -48,9 +49,13 @@ class Member:
     cost: float = 1.0
 
 
-def row_steps(rows: int) -> tuple[int, ...]:
-    """Numbers of training rows that candidates of a search by the clock learn from, in turn: ``rows`` at last."""
-    steps = [] if rows <= _ALL_ROWS else [_FIRST_ROWS]
+def row_steps(rows: int, affordable: float = math.inf) -> tuple[int, ...]:
+    """Numbers of training rows that candidates of a search by the clock learn from, in turn: ``rows`` at last.
+
+    Where first fits on so many take too long, they begin with those that are ``affordable``.
+    """
+    first = int(max(_LEAST_ROWS, min(_FIRST_ROWS, affordable)))
+    steps = [] if rows <= min(_ALL_ROWS, max(first, affordable)) else [first]
     while steps and steps[-1] * _GROWTH < rows:
         steps.append(steps[-1] * _GROWTH)
     return (*steps, rows)
@@ -59,12 +64,17 @@ def row_steps(rows: int) -> tuple[int, ...]:
 class Proposals:
     """Proposes candidates one at a time and learns from what came of them."""
 
-    def __init__(self, members: Sequence[Member], *, metric: Metric, seed: int, steps: Sequence[int] = (1,)) -> None:
-        """Begin with the opening moves: cheap and strong families first, on the first of `row_steps`."""
+    def __init__(
+        self, members: Sequence[Member], *, metric: Metric, seed: int, steps: Sequence[int] = (1,), guess: float = 0.0
+    ) -> None:
+        """Begin with the opening moves: cheap and strong families first, on the first of `row_steps`.
+
+        ``guess`` is about what a fold of cost 1 may take, in seconds, for as long as none was measured.
+        """
         ordered = sorted(members, key=lambda m: (not m.family.baseline, m.family.order, m.family.name))
         self._members = {m.family.name: m for m in ordered}
         self._records = {name: FamilyRecord() for name in self._members}
-        self._metric, self._seed = metric, seed
+        self._metric, self._seed, self._guess = metric, seed, guess
         self._count = dict.fromkeys(self._members, 0)
         self._seen: set[str] = set()
         self._portfolio = {n: list(map(m.space.complete, m.space.portfolio)) for n, m in self._members.items()}
@@ -137,6 +147,10 @@ class Proposals:
             return None
         took, costs = map(sum, zip(*known, strict=True))  # the dearest weigh most
         return cost * self._members[family].cost * took / costs
+
+    def guessed_seconds(self, family: str, cost: float) -> float:
+        """About what such a fold may take where `seconds_a_fold` does not know it."""
+        return cost * self._members[family].cost * self._guess
 
     def propose(self, *, share: Share, timed: bool) -> Candidate | None:
         """Make the next candidate; None when no family has one that is affordable.
@@ -215,11 +229,21 @@ class Proposals:
 
     def _held(self, name: str, cost: float, share: Share) -> float:
         """What is left of the cost of a candidate whose rounds are held to the time that is left: see `_in_time`."""
+        most, least = self._most(name, share), self._cost_of_next(name, "default")
+        if most is None or not self.yields(name):
+            return cost
+        return min(cost, max(cost * _LEAST_PART, least, least * most))
+
+    def _most(self, name: str, share: Share) -> float | None:
+        """How many default fits of its family, on as many rows, a candidate may take; None where none was measured."""
         least = self._cost_of_next(name, "default")
         default = share(name, least)
-        if not (default and self.yields(name) and self.has_timed(name)):
-            return cost
-        return min(cost, max(cost * _LEAST_PART, least, least * _MOST_ITERATIONS / default))
+        if not default or not self.has_timed(name):
+            return None
+        most = _MOST_ITERATIONS / default
+        while most > 1.0 and share(name, least * most) > 1.0:  # beside what is under way
+            most *= _MOST_ITERATIONS
+        return most
 
     def _cost_of_next(self, name: str, origin: Origin) -> float:
         """About how many default fits on all rows a family's next candidate of this origin takes."""
@@ -286,10 +310,8 @@ class Proposals:
 
     def _in_time(self, name: str, point: Params, share: Share) -> Params:
         """Limit a point's iterations to what the time left foretells, where a fold of its family was measured."""
-        default = share(name, self._cost_of_next(name, "default"))
-        if not default or not self.has_timed(name):
-            return point
-        return self._members[name].space.limited(point, _MOST_ITERATIONS / default)
+        most = self._most(name, share)
+        return point if most is None else self._members[name].space.limited(point, most)
 
     def _fresh(self, name: str, params: Params) -> bool:
         """Whether these parameters were not tried yet."""

@@ -1,5 +1,6 @@
 """Who takes part in a search: the families asked for that fit the task, with their spaces, studies and identities."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,10 @@ from bench.task import Task
 _MAX_FEATURE_CELLS = 20_000_000
 #: How much longer a forest takes to tell values than classes: it looks at all columns at each split.
 _VALUES_COST = 5.0
+#: About what LightGBM's default takes an output: for its trees, and for each training row of so many columns at most.
+_SECONDS_AN_OUTPUT, _SECONDS_A_ROW, _COLUMNS = 0.05, 1e-5, 20
+#: Share of the search's time that a fold of it may take before families begin with fewer rows.
+_FIRST_SHARE = 0.12
 _RECIPE_LIBRARIES = ("numpy", "polars", "scikit-learn")
 
 
@@ -95,8 +100,10 @@ def families_for(task: Task, splits: Splits, asked: Sequence[str]) -> tuple[tupl
     return tuple(fitting), tuple(notes)
 
 
-def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, machine: Machine) -> Proposals:
-    """Bring families, spaces and studies together."""
+def make_proposals(
+    problem: Problem, families: Sequence[Family], spec: RunSpec, machine: Machine, *, seconds: float = math.inf
+) -> Proposals:
+    """Bring families, spaces and studies together; of a run by the clock, ``seconds`` is what its search may take."""
     outcomes = Outcomes(problem.folder / "optuna.journal")
     conditions = _conditions(problem)
     maximize = problem.task.metric.greater_is_better
@@ -121,6 +128,8 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
 
     rows = max(len(fold.train) for fold in problem.splits.folds)
     outputs = len(problem.task.classes) if problem.task.kind == "multiclass" else 1
+    a_row = _SECONDS_A_ROW * max(1.0, len(problem.task.schema.columns) / _COLUMNS)
+    steps = (rows,) if spec.trials is not None else row_steps(rows, _FIRST_SHARE * seconds / (outputs * a_row))
     values = _VALUES_COST if problem.task.kind == "regression" else 1.0
     growth = {
         None: 1.0,
@@ -133,5 +142,6 @@ def make_proposals(problem: Problem, families: Sequence[Family], spec: RunSpec, 
         [member(family) for family in families],
         metric=problem.task.metric,
         seed=spec.seed,
-        steps=row_steps(rows) if spec.trials is None else (rows,),
+        steps=steps,
+        guess=_SECONDS_AN_OUTPUT * rows / steps[0] + rows * a_row,
     )

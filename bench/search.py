@@ -95,10 +95,11 @@ class Observer(Protocol):
 
 @dataclass(eq=False)
 class _Open:
-    """A candidate under way: its place in the order of proposal, what came back and what is out."""
+    """A candidate under way: its place in the order of proposal, its rungs, what came back and what is out."""
 
     candidate: Candidate
     place: int
+    rungs: tuple[int, ...]
     results: dict[int, FoldResult] = field(default_factory=dict)
     handed: set[int] = field(default_factory=set)
     rung: int = 0
@@ -118,9 +119,13 @@ def _limits(entry: _Open) -> str:
     return ", ".join(told)
 
 
-def rungs(n_folds: int) -> tuple[int, ...]:
-    """Numbers of finished folds after which a candidate is weighed: ``(2, 3, 5)`` for 5 folds."""
-    return tuple(sorted({min(size, n_folds) for size in (2, 3, 5)} | {n_folds}))
+def rungs(n_folds: int, *, weighed: bool = True) -> tuple[int, ...]:
+    """Numbers of finished folds after which a candidate goes on: ``(2, 3, 5)`` for 5 folds; the least if not weighed.
+
+    One that is not weighed waits for its first folds alone, whose rounds the others may borrow.
+    """
+    sizes = (LENDERS, 3, 5) if weighed else (LENDERS,)
+    return tuple(sorted({min(size, n_folds) for size in sizes} | {n_folds}))
 
 
 class Search:
@@ -214,7 +219,7 @@ class Search:
 
     def _hand_out(self, entry: _Open) -> Work | None:
         """Give out the next fold of a candidate's current rung, if there is one and time for it."""
-        missing = [f for f in range(self._rungs[entry.rung]) if f not in entry.results and f not in entry.handed]
+        missing = [f for f in range(entry.rungs[entry.rung]) if f not in entry.results and f not in entry.handed]
         if not missing:
             return None
         seconds = self._seconds_for(entry, missing[0])
@@ -238,7 +243,7 @@ class Search:
         yields = self._proposals.yields(entry.candidate.family)
         if entry.results and not (yields and fold < LENDERS):
             return left
-        most = left / self._seconds_needed(1.0, len(entry.results))
+        most = left / self._seconds_needed(1.0, len(entry.results), entry.rungs)
         if yields:
             return min(left, max(_CUT_DOWN_SHARE * most, _LEAST_SECONDS))
         # Never so little that one which takes as long as is usual would be cut off.
@@ -262,31 +267,34 @@ class Search:
         if self._counted or entry.candidate.origin == "baseline" or not (cost := self._cost(entry)):
             return ""
         begun = len(entry.results) + len(entry.handed)
-        needed, left = self._seconds_needed(cost, begun), self._plan.search.left
+        needed, left = self._seconds_needed(cost, begun, entry.rungs), self._plan.search.left
         if needed <= left:
             return ""
         return f"its other {self._n_folds - begun} folds would take {needed:.0f} s, {max(left, 0):.0f} s are left"
 
-    def _seconds_needed(self, cost: float, begun: int) -> float:
+    def _seconds_needed(self, cost: float, begun: int, rungs: Sequence[int]) -> float:
         """Wall clock that all folds after the first ``begun`` take at least: each rung waits for the one before it."""
-        ends = [begun, *(size for size in self._rungs if size > begun)]
+        ends = [begun, *(size for size in rungs if size > begun)]
         return cost * sum(math.ceil((end - start) / self._plan.slots) for start, end in pairwise(ends))
 
     def _share(self, promised: float, family: str, cost: float) -> float:
         """Which share of the time left a candidate takes that costs so many of its family's default fits on all rows.
 
         What is foretold leaves room for being wrong; it does not fit beside others if they were ``promised`` too many
-        of the workers' seconds. While none is known, what fits is that a first fold is handed out.
+        of the workers' seconds. While none is known, what fits is that a first fold is handed out: all of the time is
+        what one is said to take that is guessed to be hopeless.
         """
         if self._counted:
             return 0.0
         left, seconds = self._plan.search.left, self._proposals.seconds_a_fold(family, cost)
         if seconds is None:
-            return 0.0 if _CUT_DOWN_SHARE * left > self._seconds_needed(_LEAST_SECONDS, 0) else math.inf
+            least, guess = _LEAST_SECONDS, self._proposals.guessed_seconds(family, cost)
+            fit, may_fit = (_CUT_DOWN_SHARE * left > self._seconds_needed(s, 0, self._rungs) for s in (guess, least))
+            return math.inf if not may_fit else 0.0 if fit else 1.0
         allowed = left * (_KNOWN_SHARE if self._proposals.has_timed(family) else _UNKNOWN_SHARE)
         if allowed <= 0:
             return math.inf
-        own = self._seconds_needed(seconds, 0) / allowed
+        own = self._seconds_needed(seconds, 0, self._rungs) / allowed
         beside = promised / (self._plan.slots * left) + self._n_folds * seconds / (self._plan.slots * allowed)
         return max(own, beside) if beside > 1.0 else own
 
@@ -332,7 +340,8 @@ class Search:
 
     def _start(self, candidate: Candidate) -> _Open:
         """Put a candidate under way."""
-        entry = _Open(candidate=candidate, place=self._proposed)
+        steps = self._rungs if self._is_weighed(candidate) else rungs(self._n_folds, weighed=False)
+        entry = _Open(candidate=candidate, place=self._proposed, rungs=steps)
         self._proposed += 1
         self._open.append(entry)
         for observer in self._observers:
@@ -360,7 +369,7 @@ class Search:
         """Give a candidate the folds that an earlier session finished, one rung at a time."""
         finished = {result.fold: result for result in self._finished_folds.get(entry.candidate.trial_id, ())}
         while entry in self._open:
-            due = [f for f in range(self._rungs[entry.rung]) if f in finished and f not in entry.results]
+            due = [f for f in range(entry.rungs[entry.rung]) if f in finished and f not in entry.results]
             if not due:
                 return
             entry.results |= {fold: finished[fold] for fold in due}
@@ -369,7 +378,7 @@ class Search:
     def _advance(self, entry: _Open) -> None:
         """Close a candidate that failed, is through or is clearly worse; otherwise let it into the next rung."""
         failed = next((result for result in entry.in_order if result.status != "ok"), None)
-        whole_rung = len(entry.results) >= self._rungs[entry.rung]
+        whole_rung = len(entry.results) >= entry.rungs[entry.rung]
         if failed is not None and (whole_rung or not self._counted):
             self._close(entry, failed.status, failed.reason)
         elif len(entry.results) < self._n_folds and (reason := self._too_slow(entry)):
@@ -383,6 +392,14 @@ class Search:
         else:
             entry.rung += 1
             self._reuse(entry)
+
+    def _is_weighed(self, candidate: Candidate) -> bool:
+        """Whether a candidate may be given up for what it has scored."""
+        return not candidate.patient or self._may_be_dear(candidate)
+
+    def _may_be_dear(self, candidate: Candidate) -> bool:
+        """Whether a candidate is given up if it is dear and behind; a family's first is seen through."""
+        return not (self._counted or candidate.number == 0 or candidate.rows is not None)
 
     def _hopeless(self, entry: _Open) -> str:
         """Say why a candidate is given up: what it is to beat is clearly better on the folds that both finished."""
@@ -401,10 +418,10 @@ class Search:
         return bool(best) and probability_worse(errors, best, valid_share=1 / max(2, self._n_folds)) > _GIVE_UP
 
     def _dear(self, entry: _Open) -> bool:
-        """Whether what a candidate still needs is a large share of the time left; a family's first is seen through."""
-        if self._counted or entry.candidate.number == 0 or entry.candidate.rows is not None:
+        """Whether what a candidate still needs is a large share of the time left."""
+        if not self._may_be_dear(entry.candidate):
             return False
-        needed = self._seconds_needed(self._cost(entry) or 0.0, len(entry.results))
+        needed = self._seconds_needed(self._cost(entry) or 0.0, len(entry.results), entry.rungs)
         return needed > _DEAR * self._plan.search.left
 
     def _result(self, entry: _Open, status: Status, reason: str) -> TrialResult:

@@ -47,6 +47,8 @@ Condition = Literal[
     "gaps",
 ]
 ROUNDS, _RATE = "n_estimators", "learning_rate"
+#: To make up for fewer rounds, no rate is raised above the highest that a library has by default.
+_HIGHEST_RATE = 0.3
 #: Parameters that the time of a fit grows with in proportion, at most: of trees or rounds, and of nets.
 ITERATIONS = (ROUNDS, "epochs")
 _PARAMETER_KEYS = {"type", "low", "high", "log", "choices", "when"}
@@ -121,13 +123,13 @@ class Space:
         """Lower the number of iterations so that a fit takes no more than about so many default fits, one at least.
 
         Each iteration is taken to cost as much as one of a default fit; to stop early costs less. Where a point usually
-        takes more than it is left, each round of boosting learns as much more, within the range that is searched.
+        takes more than it is left, each round of boosting learns as much more, within reason, if the rate is searched.
         """
         cost = max(1.0, cost)
         limits = {name: int(_rounded(cost * _number(self.defaults, name), 2)) for name in ITERATIONS}
         fewer = {name: n for name, n in limits.items() if n and n < _number(params, name)}
-        rate, highest = _number(params, _RATE), max((p.high for p in self.parameters if p.name == _RATE), default=0.0)
-        raised = min(rate * self.cost_of(params) / cost, highest)
+        rate, searched = _number(params, _RATE), any(p.name == _RATE for p in self.parameters)
+        raised = min(rate * self.cost_of(params) / cost, _HIGHEST_RATE if searched else rate)
         if ROUNDS not in fewer or raised <= rate:
             return {**params, **fewer}
         return {**params, **fewer, _RATE: _rounded(raised, 3)}

@@ -112,7 +112,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
                 cells=cells,
                 probabilities=task.n_rows * classes if classes > 2 else 0,
             )
-            proposals = make_proposals(problem, families, spec, hands)
+            proposals = make_proposals(problem, families, spec, hands, seconds=spending.window_seconds)
             results = _search(problem, proposals, spending, tools, journal, session.past)
             board = conclude(problem, results, record, findings, spec, tested=tested, spending=spending)
         tools.stages.begin("tracking", "track")

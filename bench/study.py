@@ -209,12 +209,15 @@ class FamilyStudy:
     ) -> None:
         """Record how parameters did: the mean of ``scores`` when ``ok``; fold scores are the intermediate values.
 
-        Points that were not suggested (defaults, earlier sessions) are learned from if they lie in the space.
+        Points are learned from if they lie in the space: defaults and those of earlier sessions, which were not
+        suggested, may not, nor may suggestions whose learning rate was raised for want of time.
         """
+        if suggestion is not None:
+            self._study.tell(self._running.pop(suggestion.ask), state=TrialState.FAIL)
+        if not self._contains(params):
+            return
         state = _STATES.get(status, TrialState.FAIL) if scores else TrialState.FAIL
         value = float(np.mean(scores)) if state is TrialState.COMPLETE else None
-        if suggestion is None and not self._contains(params):
-            return
         finished = create_trial(
             state=state,
             value=value,
@@ -223,8 +226,6 @@ class FamilyStudy:
             intermediate_values=dict(enumerate(scores)),
             user_attrs={"trial_id": label},
         )
-        if suggestion is not None:
-            self._study.tell(self._running.pop(suggestion.ask), state=TrialState.FAIL)
         self._study.add_trial(finished)
         self._outcomes.add(self._family, finished)
         self._told += 1

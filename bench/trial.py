@@ -14,6 +14,7 @@ from bench.candidate import Candidate
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
 from bench.fold_data import fold_data, recipe_key, training_rows
+from bench.gpu import release_gpu
 from bench.identity import seed_for
 from bench.log_target import build
 from bench.memo import Memo
@@ -40,7 +41,8 @@ class FoldResult:
 
     ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
-    ``peak_memory_mb`` is the worker's peak resident memory in that time, ``finished_at`` seconds since the epoch.
+    ``peak_memory_mb`` is the worker's peak resident memory in that time, ``gpu_memory_mb`` what PyTorch had of a GPU at
+    most, ``finished_at`` seconds since the epoch.
     ``rounds`` is how many iterations a fit that counts them kept, ``ended_at`` after how many its time was over; None
     where it came to its own end. ``threads``, ``device`` and ``processor`` are what it was fitted on.
     ``warned`` counts Python's warnings by category. ``spans`` says when the worker did what.
@@ -56,6 +58,7 @@ class FoldResult:
     predict_seconds: float = 0.0
     busy_seconds: float = 0.0
     peak_memory_mb: float = 0.0
+    gpu_memory_mb: float = 0.0
     finished_at: float = 0.0
     worker: str = ""
     threads: int = 1
@@ -166,6 +169,7 @@ def run_fold(
         worker=this_process(),
         threads=allotment.cpus,
         device=allotment.device,
+        gpu_memory_mb=release_gpu() / 1e6 if allotment.device == "cuda" else 0.0,
         processor=str(processor()),
         spans=recorder.spans(),
     )

@@ -17,10 +17,14 @@ MACHINE = Machine(cpus=2, memory_bytes=2**40, gpus=1, cpus_why="told")  # the te
 
 @pytest.fixture(scope="session")
 def families_at_large(tmp_path_factory) -> Iterator[str]:
-    """Families that misbehave are installed, for this process and all that it starts."""
+    """Families that misbehave are installed, and a GPU's driver, for this process and all that it starts."""
     folder = str(unruly.installed(tmp_path_factory.mktemp("site") / "packages"))
+    driver = tmp_path_factory.mktemp("driver") / "nvidia-smi"
+    driver.write_text(f"#!/bin/sh\necho {unruly.GPU_BYTES // 2**20}\n")
+    driver.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+        patch.setenv("PATH", str(driver.parent), prepend=os.pathsep)
         patch.syspath_prepend(folder)
         patch.delitem(sys.modules, "unruly", raising=False)  # the test's own copy has its search spaces elsewhere
         discover.cache_clear()

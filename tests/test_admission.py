@@ -3,7 +3,7 @@
 import pytest
 from conftest import small
 
-from bench.admission import WORKER_BYTES, Admission
+from bench.admission import WORKER_BYTES, Admission, Packing
 from bench.candidate import Candidate
 from bench.family import discover
 from bench.needs import Size, forest, kernel, matrices, outputs
@@ -61,3 +61,20 @@ def test_a_fit_that_took_too_much_raises_its_family(admission):
     admission.exceeded(one, 2 * GIB)
     assert admission.needs(one) == pytest.approx(2 * GIB)
     assert admission.needs(larger) - 2 * GIB == pytest.approx(2 * (before - GIB))
+
+
+def test_a_fit_is_given_an_equal_share_of_a_gpu_or_what_it_takes(tmp_path):
+    packing = Packing(small(tmp_path / "run", "binary"))
+    net, trees = candidate("tabm"), candidate("xgboost")
+
+    def share(one, total=24 * GIB, most=1.0):
+        return packing.share(one, least=0.25, most=most, total=total)
+
+    assert share(net) == share(trees) == 0.25, "both are small"
+    assert share(net, total=0) == 0.25, "nobody knows how much there is"
+    packing.learn(net, 12 * GIB)
+    assert (share(net), share(net, most=0.4), share(trees)) == (0.5, 0.4, 0.25)
+    packing.exceeded(net, 12 * GIB)
+    assert share(net) == 1.0
+    packing.exceeded(trees, 6 * GIB)
+    assert share(trees) == 0.5

@@ -1,5 +1,6 @@
 """What is proposed, apart from the search around it."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -369,16 +370,23 @@ def test_spaces_without_parameters_are_not_tuned():
 
 
 @pytest.mark.parametrize(
-    ("rows", "steps"),
+    ("rows", "affordable", "steps"),
     [
-        (100_000, (100_000,)),
-        (100_001, (20_000, 100_000, 100_001)),
-        (400_000, (20_000, 100_000, 400_000)),
-        (600_000, (20_000, 100_000, 500_000, 600_000)),
+        (100_000, math.inf, (100_000,)),
+        (100_001, math.inf, (20_000, 100_000, 100_001)),
+        (400_000, math.inf, (20_000, 100_000, 400_000)),
+        (600_000, math.inf, (20_000, 100_000, 500_000, 600_000)),
+        (40_000, 40_000.5, (40_000,)),
+        (40_000, 39_999.5, (20_000, 40_000)),
+        (40_000, 5_000.5, (5_000, 25_000, 40_000)),
+        (400_000, 5_000.5, (5_000, 25_000, 125_000, 400_000)),
+        (400_000, 300_000.5, (20_000, 100_000, 400_000)),
+        (40_000, 100.5, (2_000, 10_000, 40_000)),  # fewer tell too little
+        (2_000, 100.5, (2_000,)),
     ],
 )
-def test_many_rows_are_taken_in_steps(rows, steps):
-    assert row_steps(rows) == steps
+def test_many_rows_or_slow_ones_are_taken_in_steps(rows, affordable, steps):
+    assert row_steps(rows, affordable) == steps
 
 
 STEPS = (20_000, 100_000, 400_000)

@@ -145,6 +145,21 @@ def test_two_workers_share_a_gpu(engine, problem):  # noqa: F811
     assert ray_runtime.import_ray().available_resources().get("GPU", 0.0) == 0.0
 
 
+def test_fits_that_take_more_of_a_gpu_than_a_worker_has_get_it_and_wait_for_each_other(engine, problem):  # noqa: F811
+    search, watcher = make_search(counted(2), "large", "gpu")
+    engine.run(search, problem, threading.Event())
+    assert outcomes(watcher) == {"large": {("ok", "")}, "gpu": {("ok", "")}}
+    large = {candidate.trial_id for candidate in watcher.opened_ if candidate.family == "large"}
+    folds = [fold for fold in watcher.folded_ if fold.trial_id in large]
+    seen = [json.loads((fold_folder(problem.folder, f.trial_id, f.fold) / unruly.SEEN).read_text()) for f in folds]
+    assert [given["gpu"] for given in seen] == pytest.approx([2 / 3] * len(folds))
+    fits = [(f, span) for f in watcher.folded_ for span in f.spans if span.name == "fit"]
+    for fold in folds:
+        (fit,) = (span for span in fold.spans if span.name == "fit")
+        beside = [o for o, span in fits if o is not fold and span.start < fit.end and fit.start < span.end]
+        assert not beside, "a half beside two thirds"
+
+
 def test_fits_under_way_are_given_up_when_the_run_is_stopped(engine, problem):  # noqa: F811
     stop = threading.Event()
     threading.Timer(2, stop.set).start()

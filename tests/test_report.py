@@ -159,6 +159,18 @@ def test_headline_names_the_best_model_and_what_it_gains(tmp_path: Path) -> None
     assert "Binary classification of income from 6 columns over 2 000 rows, judged by roc_auc" in page.text
 
 
+@pytest.mark.parametrize("rank", [1, 2])
+def test_what_predicts_is_told_where_it_is_not_the_first_row(tmp_path: Path, rank: int) -> None:
+    folder = write_run(tmp_path)
+    row = json.loads((folder / "leaderboard.json").read_text("utf-8"))["rows"][rank - 1]
+    (folder / "predictor").mkdir()
+    (folder / "predictor" / "predictor.json").write_text(json.dumps({"default": row["model"]}))
+    page, markdown = _reported(folder)
+    told = f"What predicts is {row['model']}, a fairer choice than the first of many (see the decisions):"
+    scores = f"{told} {row['cv_mean']:.4f} in cross-validation, {row['test']:.4f} on test rows."
+    assert (scores in page.text) == (scores in markdown.replace("\\", "")) == (rank > 1)
+
+
 def test_gain_is_positive_when_lower_is_better(tmp_path: Path) -> None:
     page, _ = _reported(write_run(tmp_path, SHAPES["regression"]))
     rows = json.loads((tmp_path / "leaderboard.json").read_text("utf-8"))["rows"]

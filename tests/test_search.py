@@ -53,6 +53,7 @@ def told(results):
 )
 def test_rungs_end_with_all_folds(n_folds, expected):
     assert rungs(n_folds) == expected
+    assert rungs(n_folds, weighed=False) == tuple(sorted({min(2, n_folds), n_folds}))
 
 
 # --- the order of moves -------------------------------------------------------------------------------------------
@@ -89,16 +90,26 @@ def test_folds_are_handed_out_in_order_and_once():
     search, watcher = make_search(counted(1))
     works = [search.next(), search.next()]
     assert [(w.candidate.family, w.fold) for w in works] == [("naive", 0), ("naive", 1)]
-    assert search.next() is None  # the next rung waits for both
+    assert search.next() is None  # the others wait for both
     search.tell(scored(works[1].candidate, 1))
     assert search.next() is None
     search.tell(scored(works[0].candidate, 0))
-    third = search.next()
-    assert third.fold == 2
+    assert [search.next().fold for _ in range(3)] == [2, 3, 4]
     assert search.next() is None
-    search.tell(scored(third.candidate, 2))
-    assert [search.next().fold, search.next().fold] == [3, 4]
     assert watcher.closed_ == []
+
+
+@pytest.mark.parametrize(("patient", "parts"), [(True, {(0, 1), (2, 3, 4)}), (False, {(0, 1), (2,), (3, 4)})])
+def test_a_candidate_waits_between_its_folds_only_where_it_may_be_given_up(patient, parts):
+    search, _ = make_search(counted(20))
+    seen = set()
+    while works := list(iter(search.next, None)):
+        for candidate in {work.candidate.trial_id: work.candidate for work in works}.values():
+            if candidate.patient == patient:
+                seen.add(tuple(w.fold for w in works if w.candidate == candidate))
+        for work in works:
+            search.tell(scored(work.candidate, work.fold))
+    assert seen == parts
 
 
 def test_candidates_are_numbered_and_the_first_two_of_a_family_are_patient():
@@ -169,8 +180,8 @@ def test_a_failed_fold_closes_its_candidate_and_keeps_the_folds_that_went_well()
     search, watcher = make_search(counted(5))
     drive(search, answer)
     failed = next(r for r in search.results() if r.candidate.family == "boost")
-    assert (failed.status, failed.reason, len(failed.scores)) == ("out_of_memory", "it broke", 2)
-    assert [f.status for f in failed.folds] == ["ok", "ok", "out_of_memory"]
+    assert (failed.status, failed.reason, len(failed.scores)) == ("out_of_memory", "it broke", 4)  # of its rung
+    assert [f.status for f in failed.folds] == ["ok", "ok", "out_of_memory", "ok", "ok"]
     assert len(watcher.closed_) == 5
 
 
@@ -258,7 +269,8 @@ def test_candidates_under_way_count_as_cut_off_and_those_not_begun_do_not_count(
     for _ in range(7):  # one candidate whole, the second has two folds, the third is out
         work = search.next()
         search.tell(scored(work.candidate, work.fold))
-    search.next(), search.next(), search.next()
+    for _ in range(4):
+        search.next()
     assert [(r.candidate.family, r.status, len(r.folds), r.reason) for r in search.results()] == [
         ("naive", "ok", 5, ""),
         ("trees", "timeout", 2, "the search ended after 2 of 5 folds"),
@@ -498,7 +510,7 @@ def test_a_candidate_has_to_fit_beside_what_others_still_need(window, begun):
     clock.now = 10.0
     for work in works:
         search.tell(fold_result(work.candidate, work.fold, 1.0, busy=10.0))
-    assert search.next().fold == 2
+    assert [search.next().fold for _ in range(3)] == [2, 3, 4]
     search.next()
     assert watcher.opened_[-1].family == begun
 
@@ -574,7 +586,7 @@ def test_what_was_late_is_tried_again_only_where_there_is_time_for_what_it_seems
     assert [r.status for r in watcher.closed_] == ([] if tried else ["timeout"])
 
 
-@pytest.mark.parametrize("left", [21.0, 19.0])
+@pytest.mark.parametrize("left", [11.0, 9.0])
 def test_folds_that_are_out_are_not_waited_for_twice(left):
     clock = Turned()
     search, watcher = make_search(timed(clock, 100.0, slots=8), families=ONE)
@@ -582,8 +594,8 @@ def test_folds_that_are_out_are_not_waited_for_twice(left):
     assert (first.candidate.trial_id, second.fold) == (second.candidate.trial_id, 1)
     clock.now = 100.0 - left
     search.tell(fold_result(first.candidate, 0, 1.0, busy=10.0))
-    # Two rungs of one round each are to come after the fold that is out.
-    assert bool(watcher.closed_) == (left < 20.0)
+    # One rung of one round is to come after the fold that is out.
+    assert bool(watcher.closed_) == (left < 10.0)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 4, 16])

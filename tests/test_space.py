@@ -71,14 +71,16 @@ def test_iterations_are_limited_to_what_so_many_default_fits_take(written, asked
 
 
 @pytest.mark.parametrize(
-    ("cost", "rounds", "rate"),
+    ("asked", "cost", "rounds", "rate"),
     [
-        (20.0, 2000, 0.02),  # enough for what such a point usually takes
-        (5.0, 500, 0.04),
-        (1.0, 100, 0.1),  # no more than is searched
+        (0.02, 20.0, 2000, 0.02),  # enough for what such a point usually takes
+        (0.02, 5.0, 500, 0.04),
+        (0.02, 1.0, 100, 0.2),  # more than is searched
+        (0.02, 0.5, 100, 0.2),  # as many as by default in any case
+        (0.05, 1.0, 100, 0.3),
     ],
 )
-def test_rounds_that_are_taken_away_are_made_up_for_by_the_learning_rate(written, cost, rounds, rate):
+def test_rounds_that_are_taken_away_are_made_up_for_by_the_learning_rate(written, asked, cost, rounds, rate):
     space = written("""
 family: some
 defaults: {n_estimators: 100, learning_rate: 0.3}
@@ -86,7 +88,7 @@ base: {n_estimators: 10000}
 params: {learning_rate: {type: float, low: 0.01, high: 0.1}}
 costs: {search: 10}
 """)
-    asked = {"n_estimators": 10_000, "learning_rate": 0.02}
+    asked = {"n_estimators": 10_000, "learning_rate": asked}
     assert space.limited(asked, cost) == {"n_estimators": rounds, "learning_rate": rate}
 
 

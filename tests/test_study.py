@@ -198,6 +198,15 @@ def test_a_dropped_suggestion_is_forgotten(make_study, tmp_path):
     assert opened(tmp_path).trials == []
 
 
+def test_a_suggestion_that_was_fitted_with_other_parameters_is_not_learned_from(make_study, tmp_path):
+    study = make_study()
+    study.tell(study.ask(), {"x": 2.0}, "ok", [1.0], label="raised")
+    assert opened(tmp_path).trials == []
+    suggestion = study.ask()
+    study.tell(suggestion, suggestion.params, "ok", [1.0], label="as suggested")
+    assert [trial.params for trial in opened(tmp_path).trials] == [suggestion.params]
+
+
 def test_a_space_with_nothing_to_search_learns_nothing(make_study, tmp_path):
     study = make_study(Space(family="line", parameters=(), defaults={}, portfolio=()))
     study.tell(None, {}, "ok", [1.0], label="only")

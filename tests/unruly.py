@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.family import ENTRY_POINTS, Family
+from bench.needs import nothing
 
 
 def _hang() -> None:
@@ -49,11 +50,16 @@ def _grow() -> None:
         time.sleep(0.05)
 
 
+def _take_its_time() -> None:
+    time.sleep(0.2)
+
+
 def _behave() -> None:
     return None
 
 
-#: What each family does when it is fitted; ``nan`` predicts what cannot be scored, ``polite`` and ``gpu`` just work.
+#: What each family does when it is fitted; ``nan`` predicts what cannot be scored, ``polite`` and ``gpu`` just work,
+#: and ``large`` is a ``gpu`` that takes two thirds of its memory.
 DEEDS: dict[str, Callable[[], None]] = {
     "hangs": _hang,
     "crashes": _crash,
@@ -65,7 +71,10 @@ DEEDS: dict[str, Callable[[], None]] = {
     "nan": _behave,
     "polite": _behave,
     "gpu": _behave,
+    "large": _take_its_time,
 }
+#: Bytes of memory of the GPU that the tests pretend.
+GPU_BYTES = 900 * 2**20
 #: Files that tell what a fit was given, beside its model, and in which process it is, in its checkpoint.
 SEEN, PROCESS = "seen.json", "process"
 
@@ -113,7 +122,8 @@ FAMILIES = {
         load=Unruly.load,
         libraries=(),
         order=1,
-        uses_gpu=name == "gpu",
+        uses_gpu=name in ("gpu", "large"),
+        gpu_memory=(lambda size, params: GPU_BYTES * 2 / 3) if name == "large" else nothing,
         space=Path(__file__).with_name(f"{name}.yaml"),
     )
     for name in DEEDS

@@ -10,16 +10,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from bench.adapters.ray_hosts import Host
 from bench.adapters.ray_pool import PREPARING_SECONDS, Member, Pool
 from bench.adapters.ray_runtime import GRACE_SECONDS, POLL_SECONDS, import_ray
 from bench.adapters.ray_thread import RayThread
 from bench.adapters.ray_worker import Delivery
-from bench.admission import Admission
+from bench.admission import Admission, Packing
 from bench.candidate import Candidate
 from bench.engine import LocalEngine, allotment_for, do, uses_gpu
 from bench.errors import ClusterError, RequestError
@@ -36,19 +35,24 @@ logger = logging.getLogger("bench.engine")
 
 #: Families that cost more (see `Family`) may never be tried in a short run: their imports wait until one is.
 _LIKELY_COST = 15.0
+#: Fits that wait for memory for so long go before all others that would take it.
+_PATIENCE_SECONDS = 20.0
+#: Shares of a GPU are counted in ten thousandths, rounded down.
+_ROUNDING = 1e-6
 #: How often a fit is tried whose process was killed, by whomever, or crashed of itself.
 _MOST_KILLED, _MOST_CRASHED = 6, 2
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class _Running:
-    """A fit under way: what it is, on which worker, and when it is overdue.
+    """A fit under way: what it is, on which worker, what it was given of a GPU, and when it is overdue.
 
     ``prepared`` is the worker's preparation while that is not over, which is when the fit's own time begins.
     """
 
     work: Work
     member: Member
+    gpu: float
     prepared: Any
     overdue_at: float = 0.0
 
@@ -62,6 +66,14 @@ class _Running:
         else:
             seconds = float("inf") if self.work.seconds is None else self.work.seconds + GRACE_SECONDS
         self.overdue_at = time.monotonic() + seconds
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Held:
+    """A fit that waits for a worker, or for memory, and since when."""
+
+    work: Work
+    since: float = field(default_factory=time.monotonic)
 
 
 class RayEngine:
@@ -84,7 +96,7 @@ class RayEngine:
         self._pool = Pool(machine, address=address, cpus=cpus, gpus=gpus)
         self._ray = RayThread(machine, then=self._open_pool, address=address)
         self._running: dict[Any, _Running] = {}
-        self._held: list[Work] = []
+        self._held: list[_Held] = []
         self._deaths: Counter[tuple[str, int]] = Counter()
         self._kills = out_of_memory_kills()
         self._promised: Machine | None = None
@@ -105,7 +117,7 @@ class RayEngine:
     def run(self, search: Search, problem: Problem, stop: threading.Event) -> None:
         """Work with the pool until the brain is through; with this process alone where Ray does not start."""
         if self._ray.is_up(search, problem, stop):
-            self._problem, self._admission = problem, Admission(problem)
+            self._problem, self._admission, self._packing = problem, Admission(problem), Packing(problem)
             try:
                 self._pool.load(problem)
                 self._work(search, stop)
@@ -137,7 +149,7 @@ class RayEngine:
 
     def _go_on_here(self, search: Search, problem: Problem, stop: threading.Event) -> None:
         """Carry out the rest of the search in this process, what is under way first."""
-        begun = [*self._held, *(running.work for running in self._running.values())]
+        begun = [held.work for held in self._held] + [running.work for running in self._running.values()]
         self._held, self._running = [], {}
         for work in begun:
             if not stop.is_set() and (wanted := search.renewed(work)) is not None:
@@ -147,46 +159,66 @@ class RayEngine:
     def _hand_out(self, search: Search) -> bool:
         """Give free workers something to do; True once nothing is left to hand out, unless what runs leads to more."""
         for held in list(self._held):
-            if self._begin(search, held, renew=True):
+            if self._begin(search, held.work, renew=True):
                 self._held.remove(held)
         while self._pool.has_idle and len(self._held) < self._pool.size:
             if (work := search.next()) is None:
                 return not self._held
-            if not self._begin(search, work):
-                self._held.append(work)
+            if self._is_due(work) or not self._begin(search, work):
+                self._held.append(_Held(work))
         return search.over and not self._held
 
     def _begin(self, search: Search, work: Work, *, renew: bool = False) -> bool:
         """Have a fit done, or find that nobody wants it any longer; False where it has to wait for a worker."""
-        gpu = uses_gpu(work.candidate.family, self._promised or self._pool.capacity)
+        gpu = self._uses_gpu(work)
         if gpu and not self._pool.has_gpu():
             search.tell(_failed(work, "error", "no machine with a GPU is left"))
             return True
-        if (member := self._pool.take(gpu=gpu, fits=partial(self._admits, work.candidate))) is None:
+        if (member := self._pool.take(gpu=gpu, fits=partial(self._admits, work.candidate, gpu))) is None:
             return False
         wanted = search.renewed(work) if renew else work
         if wanted is None:
             self._pool.give(member)
             return True
-        allotment = Allotment(cpus=1, gpu=member.gpu, device="cuda") if gpu else Allotment(cpus=1)
+        share = self._gpu_share(wanted.candidate, member) if gpu else 0.0
+        allotment = Allotment(cpus=1, gpu=share, device="cuda") if gpu else Allotment(cpus=1)
         member.prepare([wanted.candidate.family])
         prepared, member.preparing = member.preparing, None
         reference = member.actor.fit.remote(wanted, allotment)
-        self._running[reference] = _Running(work=wanted, member=member, prepared=prepared)
+        self._running[reference] = _Running(work=wanted, member=member, gpu=share, prepared=prepared)
         return True
 
-    def _admits(self, candidate: Candidate, host: Host) -> bool:
-        """Whether a machine has room for a fit beside those that it is at."""
-        beside = [running.work.candidate for running in self._running.values() if running.member.host == host]
-        return self._admission.admits(candidate, room=self._pool.room(host), beside=beside)
+    def _uses_gpu(self, work: Work) -> bool:
+        """Whether a fit is given a share of a GPU."""
+        return uses_gpu(work.candidate.family, self._promised or self._pool.capacity)
+
+    def _is_due(self, work: Work) -> bool:
+        """Whether others have waited for so long that such a fit must not go before them."""
+        begun = time.monotonic() - _PATIENCE_SECONDS
+        return any(held.since < begun and self._uses_gpu(held.work) == self._uses_gpu(work) for held in self._held)
+
+    def _admits(self, candidate: Candidate, gpu: bool, member: Member) -> bool:
+        """Whether a worker's machine, and its GPU, has room for a fit beside those that it is at."""
+        beside = [running for running in self._running.values() if running.member.host == member.host]
+        candidates = [running.work.candidate for running in beside]
+        if not self._admission.admits(candidate, room=self._pool.room(member.host), beside=candidates):
+            return False
+        taken = sum(running.gpu for running in beside if running.member.place == member.place)
+        left = self._pool.gpu_share(member.place) - taken
+        return not gpu or self._gpu_share(candidate, member) <= left + _ROUNDING
+
+    def _gpu_share(self, candidate: Candidate, member: Member) -> float:
+        """What a fit is given of a worker's GPU: the worker's share of it, or as much more as the fit takes."""
+        most, total = self._pool.gpu_share(member.place), member.ready.gpu_bytes
+        return self._packing.share(candidate, least=member.gpu, most=most, total=total)
 
     def _relieve(self, search: Search) -> None:
         """Where memory runs out, end the fit that holds most of it, which is tried again unless it was alone."""
         if not self._running or not self._pool.overfull():
             return
-        reference, running = max(self._running.items(), key=lambda item: memory_of(item[1].member.process))
+        reference, running = max(self._running.items(), key=lambda item: memory_of(item[1].member.ready.process))
         del self._running[reference]
-        held, alone = memory_of(running.member.process), not self._running
+        held, alone = memory_of(running.member.ready.process), not self._running
         self._admission.exceeded(running.work.candidate, self._pool.room(running.member.host))
         self._pool.shrink()
         self._pool.drop(running.member)
@@ -195,7 +227,7 @@ class RayEngine:
             reason = f"its worker held {held / 2**30:.1f} GiB when all that may be used, {limit:.1f} GiB, was"
             search.tell(_failed(running.work, "out_of_memory", reason))
         else:
-            self._held.append(running.work)
+            self._held.append(_Held(running.work))
 
     def _collect(self, search: Search, stop: threading.Event) -> None:
         """Wait until something ends, tell of every fit that did, and kill the workers of those that are overdue."""
@@ -246,9 +278,17 @@ class RayEngine:
             self._pool.drop(running.member)
             return self._death(running)
         self._pool.give(running.member)
-        self._admission.learn(work.candidate, delivery.result.peak_memory_mb * 1e6)
+        self._learn(running, delivery.result)
         self._receive(delivery)
         return delivery.result
+
+    def _learn(self, running: _Running, result: FoldResult) -> None:
+        """Take note of the memory that a fit took, ours and a GPU's."""
+        candidate = running.work.candidate
+        self._admission.learn(candidate, result.peak_memory_mb * 1e6)
+        self._packing.learn(candidate, result.gpu_memory_mb * 1e6)
+        if running.gpu and result.status == "out_of_memory":
+            self._packing.exceeded(candidate, running.gpu * running.member.ready.gpu_bytes)
 
     def _receive(self, delivery: Delivery) -> None:
         """Have the files of a fold where the rest of the run is."""
@@ -268,7 +308,7 @@ class RayEngine:
         key = work.candidate.trial_id, work.fold
         self._deaths[key] += 1
         if self._deaths[key] < (_MOST_CRASHED if end else _MOST_KILLED):
-            self._held.append(work)
+            self._held.append(_Held(work))
             return None
         reason = f"its worker crashed ({end})" if end else "its worker was killed"
         return _failed(work, "error", f"{reason}, {self._deaths[key]} times")

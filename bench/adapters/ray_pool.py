@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.adapters.ray_hosts import Host, ask_software, difference, hosts_alive, require_alike, this_host
 from bench.adapters.ray_runtime import POLL_SECONDS, import_ray, share
-from bench.adapters.ray_worker import Terms, Worker, token_file
+from bench.adapters.ray_worker import Readiness, Terms, Worker, token_file
 from bench.admission import WORKER_BYTES
 from bench.engine import fits_a_gpu, memo_bytes
 from bench.errors import ClusterError
@@ -40,15 +40,23 @@ _NEARLY_FULL = 0.75
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Member:
-    """A worker, where it is, its share of a GPU, the families it is prepared for; a preparation may be under way."""
+    """A worker, where it is, its share of a GPU, the families it is prepared for; a preparation may be under way.
+
+    ``ready`` is what it has told of itself.
+    """
 
     actor: Any
     host: Host
     gpu: float
-    process: int = 0
+    ready: Readiness = field(default_factory=Readiness)
     born: float = field(default_factory=time.monotonic)
     families: set[str] = field(default_factory=set)
     preparing: Any = None
+
+    @property
+    def place(self) -> tuple[Host, str]:
+        """Its machine, and its GPU there."""
+        return self.host, self.ready.gpu if self.gpu else ""
 
     def prepare(self, families: Iterable[str]) -> None:
         """Have it import what fits of these families need, if it has not yet."""
@@ -185,14 +193,14 @@ class Pool:
         else:
             self._hand_over(member)
 
-    def take(self, *, gpu: bool, fits: Callable[[Host], bool]) -> Member | None:
+    def take(self, *, gpu: bool, fits: Callable[[Member], bool]) -> Member | None:
         """Take an idle worker where a fit ``fits``, one with a GPU or rather one without; None while there is none."""
-        roomy: dict[Host, bool] = {}
+        roomy: dict[tuple[Host, str], bool] = {}
         fitting = [member for member in reversed(self._idle) if member.gpu > 0 or not gpu]
         for member in sorted(fitting, key=lambda member: member.gpu):
-            if member.host not in roomy:
-                roomy[member.host] = fits(member.host)
-            if roomy[member.host]:
+            if member.place not in roomy:
+                roomy[member.place] = fits(member)
+            if roomy[member.place]:
                 self._idle.remove(member)
                 return member
         return None
@@ -212,6 +220,10 @@ class Pool:
         self._members.discard(member)
         if member in self._idle:
             self._idle.remove(member)
+
+    def gpu_share(self, place: tuple[Host, str]) -> float:
+        """What the fits of a place may have of its GPU together: all of it, on a cluster what its workers were given."""
+        return sum(member.gpu for member in self._members if member.place == place) if self._joined else 1.0
 
     @property
     def has_idle(self) -> bool:
@@ -250,7 +262,7 @@ class Pool:
         """Put a worker that has taken the problem in among the idle ones."""
         ray = import_ray()
         try:
-            member.process = ray.get(reference)
+            member.ready = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             self._failed[member.host.node] += 1
             self._not_started(member, f"{type(error.cause).__name__}: {error.cause}")

@@ -12,6 +12,7 @@ from bench.engine import do, prepare
 from bench.errors import StoreError
 from bench.family import discover
 from bench.fold_data import recipe_folder
+from bench.gpu import gpu_bytes, visible_gpu
 from bench.memo import Memo
 from bench.parcel import Parcel, pack
 from bench.problem import Problem
@@ -49,6 +50,15 @@ class Delivery:
     stored: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Readiness:
+    """A worker that has the problem: the number of its process, and the GPU that it sees, with its bytes of memory."""
+
+    process: int = 0
+    gpu: str = ""
+    gpu_bytes: int = 0
+
+
 def token_file(folder: Path, token: str) -> Path:
     """What the driver writes into the run folder, and a worker sees who shares it."""
     return folder / "cache" / f".seen-{token}"
@@ -65,16 +75,14 @@ class Worker:
         self._scratch: Scratch | None = None
         self._sent: set[Path] = set()
 
-    def load(self, problem: Problem, table: Any, terms: Terms) -> int:
-        """Take in the problem that all fits share, and find out whether this machine shares the folder of the run.
-
-        Gives the number of the process.
-        """
+    def load(self, problem: Problem, table: Any, terms: Terms) -> Readiness:
+        """Take in the problem that all fits share, and find out whether this machine shares the folder of the run."""
         self._problem, self._memo = shared(problem, table), Memo(terms.memo_bytes)
         if not token_file(problem.folder, terms.token).exists():
             self._scratch = Scratch(terms.token)
             self._problem = replace(self._problem, folder=self._scratch.folder)
-        return os.getpid()
+        gpu = visible_gpu()
+        return Readiness(process=os.getpid(), gpu=gpu, gpu_bytes=gpu_bytes(gpu) if gpu else 0)
 
     def prepare(self, families: Sequence[str]) -> None:
         """Import what the fits of families need."""

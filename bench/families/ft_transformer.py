@@ -7,6 +7,7 @@ from bench.families._estimator import number
 from bench.families._net import NetEstimator, fewer_epochs
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
+from bench.needs import network
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 
@@ -82,4 +83,5 @@ FAMILY = Family(
     max_rows=10_000,
     watches=True,
     uses_gpu=True,
+    gpu_memory=network,
 )

@@ -9,7 +9,7 @@ from bench.families._boosting import Stopper, boost, kept, loss_of, max_rounds
 from bench.families._estimator import FamilyEstimator, row_weights
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
-from bench.needs import outputs
+from bench.needs import HISTOGRAM_BYTES, histograms
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 
@@ -86,6 +86,7 @@ class LightgbmEstimator(FamilyEstimator):
             # Bins serve other candidates as well: they may depend on no seed, and no smallest leaf, of one of them.
             "data_random_seed": 1,
             "feature_pre_filter": False,
+            "histogram_pool_size": HISTOGRAM_BYTES / 2**20,
             "verbosity": -1,
             **self._chosen("n_estimators", learning_rate=_LEARNING_RATE, bagging_freq=1),
         }
@@ -117,6 +118,6 @@ FAMILY = Family(
     behind=0.05,
     watches=True,
     borrows=True,
-    version=4,
-    memory=outputs(6.0),
+    version=5,
+    memory=histograms(6.0),
 )

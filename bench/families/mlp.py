@@ -5,6 +5,7 @@ from typing import Any
 from bench.families._estimator import number
 from bench.families._net import NetEstimator, fewer_epochs
 from bench.family import ALL_TASKS, Family
+from bench.needs import network
 from bench.recipes import Encoded
 
 
@@ -52,4 +53,5 @@ FAMILY = Family(
     version=2,
     watches=True,
     uses_gpu=True,
+    gpu_memory=network,
 )

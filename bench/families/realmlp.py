@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bench.families._estimator import number
 from bench.families._net import NetEstimator, fewer_epochs
 from bench.family import ALL_TASKS, Family
+from bench.needs import network
 from bench.recipes import Encoded
 
 if TYPE_CHECKING:
@@ -86,4 +87,5 @@ FAMILY = Family(
     behind=0.08,
     watches=True,
     uses_gpu=True,
+    gpu_memory=network,
 )

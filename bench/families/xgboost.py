@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 
 from bench.families._boosting import Stopper, boost, kept, loss_of, max_rounds
-from bench.families._estimator import FamilyEstimator, row_weights
+from bench.families._estimator import FamilyEstimator, number, row_weights
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
-from bench.needs import outputs
+from bench.needs import HISTOGRAM_BYTES, histogram, histograms
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 
 _MODEL_FILE = "model.ubj"
 _LEARNING_RATE = 0.1
+_MAX_BIN = 256  # the library's default
 
 
 class XgboostEstimator(FamilyEstimator):
@@ -34,7 +35,7 @@ class XgboostEstimator(FamilyEstimator):
         """Fit as the contract says."""
         import xgboost
 
-        params = self._library_params(allotment)
+        params = self._library_params(allotment, X.values.shape[1])
         train, watch = kept(self._settings, X, allotment, lambda: self._binned(X, y, valid, allotment.cpus))
         booster = xgboost.Booster(params, [train] if watch is None else [train, watch])
 
@@ -69,9 +70,10 @@ class XgboostEstimator(FamilyEstimator):
             return train, None
         return train, _matrix(valid[0], label=valid[1], weight=row_weights(self._settings, valid[1], training=y))
 
-    def _library_params(self, allotment: Allotment) -> dict[str, Any]:
+    def _library_params(self, allotment: Allotment, columns: int) -> dict[str, Any]:
         """Settings in the library's words."""
         settings = self._settings
+        bins = number(settings, "max_bin", _MAX_BIN)
         multiclass = settings.kind == "multiclass"
         objectives = {
             "logloss": "multi:softprob" if multiclass else "binary:logistic",
@@ -84,6 +86,7 @@ class XgboostEstimator(FamilyEstimator):
             "tree_method": "hist",
             "device": allotment.device,
             "nthread": allotment.cpus,
+            "max_cached_hist_node": max(2, int(HISTOGRAM_BYTES / histogram(columns, bins))),
             "seed": settings.seed,
             "verbosity": 0,
             **self._chosen("n_estimators", learning_rate=_LEARNING_RATE),
@@ -132,7 +135,7 @@ FAMILY = Family(
     behind=0.08,
     watches=True,
     borrows=True,
-    version=3,
+    version=4,
     uses_gpu=True,
-    memory=outputs(6.0),
+    memory=histograms(6.0),
 )

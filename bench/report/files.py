@@ -174,7 +174,10 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFiles:
-    """A run folder. ``audit``, ``splits`` and ``decisions`` are None and documents are empty where a file is absent."""
+    """A run folder. ``audit``, ``splits`` and ``decisions`` are None and documents are empty where a file is absent.
+
+    ``default`` names the model that predicts unless another is asked for.
+    """
 
     folder: str
     data: DataCard
@@ -188,6 +191,12 @@ class RunFiles:
     spec: Document = field(default_factory=dict)
     environment: Document = field(default_factory=dict)
     analysis: Document = field(default_factory=dict)
+    default: str = ""
+
+    @property
+    def chosen(self) -> Row | None:
+        """The row that predicts unless another is asked for; None where there is no predictor."""
+        return next((row for row in self.board.scored if row.model == self.default), None)
 
     def trial(self, row: Row) -> Trial | None:
         """The trial behind a row of the leaderboard; None for ensembles and where the journal is lost."""
@@ -363,6 +372,7 @@ def read_run_files(folder: Path) -> RunFiles:
         spec=read.mapping(read.read_yaml(folder / "spec.yaml")),
         environment=read.mapping(read.read_json(folder / "environment.json")),
         analysis=read.mapping(read.read_json(folder / "analysis.json")),
+        default=read.text(read.mapping(read.read_json(folder / "predictor" / "predictor.json")).get("default")),
     )
 
 

@@ -12,7 +12,7 @@ from bench.report.files import RunFiles
 from bench.report.panels import CHECK_PANELS, PANELS, Panel
 from bench.report.panels.data import SEVERITIES
 from bench.report.template import render, source
-from bench.report.verdict import comparisons, task_sentence
+from bench.report.verdict import chosen_sentence, comparisons, task_sentence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +35,7 @@ def render_html(run: RunFiles) -> str:
         run,
         task=task_sentence(run),
         best=run.board.best,
+        chosen=chosen_sentence(run),
         comparisons=comparisons(run),
         started=read.text(run.environment.get("started_at"))[:16].replace("T", " "),
     )

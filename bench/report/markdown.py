@@ -10,6 +10,7 @@ from bench.report.numbers import count_text, plural, score_text, seconds_text, s
 from bench.report.panels.setup import split_sentence
 from bench.report.verdict import (
     best_sentence,
+    chosen_sentence,
     comparison_sentence,
     comparisons,
     direction,
@@ -115,7 +116,8 @@ def _board_row(row: Row) -> list[str]:
 
 def _evaluation(run: RunFiles) -> list[str]:
     board = run.board
-    parts = [f"{escape(best_sentence(run))} {' '.join(escape(comparison_sentence(one)) for one in comparisons(run))}"]
+    told = [best_sentence(run), chosen_sentence(run), *map(comparison_sentence, comparisons(run))]
+    parts = [" ".join(escape(sentence) for sentence in told if sentence)]
     if board.scored:
         heads = [
             "#",

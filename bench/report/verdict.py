@@ -86,6 +86,18 @@ def best_sentence(run: RunFiles) -> str:
     return f"{text}."
 
 
+def chosen_sentence(run: RunFiles) -> str:
+    """The model that predicts, with its scores, where it is not the first row of the board; else nothing."""
+    chosen = run.chosen
+    if chosen is None or chosen is run.board.best:
+        return ""
+    test = "" if chosen.test is None else f", {score_text(chosen.test)} on test rows"
+    return (
+        f"What predicts is {chosen.model}, a fairer choice than the first of many (see the decisions): "
+        f"{score_text(chosen.cv_mean)} in cross-validation{test}."
+    )
+
+
 def comparison_sentence(comparison: Comparison) -> str:
     """One comparison in words."""
     if comparison.row is None or comparison.gain is None:
