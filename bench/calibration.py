@@ -17,8 +17,8 @@ _PROPER = ("log_loss", "brier")
 #: Rows below which a temperature (of two classes, of more) or a threshold fits noise.
 _TEMPERATURE_ROWS = (3_000, 500)
 _THRESHOLD_ROWS = 500
-#: Rows that they are fitted on, at most; a threshold takes hundreds of scores.
-_MOST_TEMPERATURE_ROWS = 50_000
+#: Rows that they are fitted on, at most; of a temperature, probabilities, too. A threshold takes hundreds of scores.
+_MOST_TEMPERATURE_ROWS, _MOST_PROBABILITIES = 50_000, 1_000_000
 _MOST_THRESHOLD_ROWS = 10_000
 #: Metrics of labels that a constant label makes best.
 _ONE_SIDED = ("precision", "recall")
@@ -43,7 +43,8 @@ def adjusted(
     threshold = metric.needs == "labels" and metric.name not in _ONE_SIDED and len(rows) >= _THRESHOLD_ROWS
     if predictions.ndim < 3 or not (temperature or threshold):
         return combiner
-    most = _MOST_TEMPERATURE_ROWS if temperature else _MOST_THRESHOLD_ROWS
+    few = min(_MOST_TEMPERATURE_ROWS, _MOST_PROBABILITIES // len(classes))
+    most = few if temperature else _MOST_THRESHOLD_ROWS
     rows = sample(rows, most, seed_for(0, "calibration"))
     told, y = combined(combiner, predictions, rows), y[rows]
     if temperature:

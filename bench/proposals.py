@@ -168,7 +168,7 @@ class Proposals:
             return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
         while names := [n for n in self._members if self._able(n, share)]:
             name = max(names, key=lambda n: (self._promise(n, share, timed), -self._count[n]))
-            origin, _ = self._next(name, share)
+            origin, *_ = self._next(name, share)
             if (made := self._moves[origin](name, share) or self._from_study(name, share)) is not None:
                 return made
         return None
@@ -193,25 +193,28 @@ class Proposals:
         return open_to_more and share(name, self._next(name, share)[1]) <= 1.0
 
     def _promise(self, name: str, share: Share, timed: bool) -> float:
-        """What a family's next candidate promises to gain; a second of it where ``timed``."""
-        origin, cost = self._next(name, share)
+        """What a family's next candidate promises to gain; a second of it where ``timed``.
+
+        Of one that is held to a part of what it usually takes, the square of that part.
+        """
+        origin, cost, usual = self._next(name, share)
         seconds = self.seconds_a_fold(name, cost) or 0.0
         untried = origin in ("default", "quick")
-        return expected_gain(
+        return (cost / usual) ** 2 * expected_gain(
             self._records,
             name,
             seconds=seconds if timed else None,
             behind=self._members[name].family.behind if untried else None,
         )
 
-    def _next(self, name: str, share: Share) -> tuple[Origin, float]:
-        """Where a family's next candidate comes from, once families have opened, and its cost.
+    def _next(self, name: str, share: Share) -> tuple[Origin, float, float]:
+        """Where a family's next candidate comes from, once families have opened, its cost, and what it usually costs.
 
         The quick one takes the place of a default that does not fit, or came to nothing.
         """
         quick = self._members[name].space.quick
         origin: Origin = "default"
-        cost = self._cost_of_next(name, origin)
+        cost = usual = self._cost_of_next(name, origin)
         if self._count[name]:
             point = self._point(name, share)
             origin = "tuned" if point is None else "portfolio"
@@ -219,8 +222,9 @@ class Proposals:
             cost = self._held(name, usual, share)
         idle = self._records[name].tried == self._count[name] and not self._records[name].errors
         if quick and idle and self._fresh(name, quick) and share(name, cost) > 1.0:
-            return "quick", self._cost_of_next(name, "quick")
-        return origin, cost
+            origin, cost = "quick", self._cost_of_next(name, "quick")
+            usual = cost
+        return origin, cost, usual
 
     def _point(self, name: str, share: Share) -> Params | None:
         """The first point of a family's portfolio that there is time for, with fewer rounds if need be."""

@@ -119,12 +119,8 @@ def _limits(entry: _Open) -> str:
     return ", ".join(told)
 
 
-def rungs(n_folds: int, *, weighed: bool = True) -> tuple[int, ...]:
-    """Numbers of finished folds after which a candidate goes on: ``(2, 3, 5)`` for 5 folds; the least if not weighed.
-
-    One that is not weighed waits for its first folds alone, whose rounds the others may borrow.
-    """
-    sizes = (LENDERS, 3, 5) if weighed else (LENDERS,)
+def rungs(n_folds: int, sizes: Sequence[int] = (2, 3, 5)) -> tuple[int, ...]:
+    """Numbers of finished folds after which a candidate goes on: ``(2, 3, 5)`` for 5 folds."""
     return tuple(sorted({min(size, n_folds) for size in sizes} | {n_folds}))
 
 
@@ -340,8 +336,7 @@ class Search:
 
     def _start(self, candidate: Candidate) -> _Open:
         """Put a candidate under way."""
-        steps = self._rungs if self._is_weighed(candidate) else rungs(self._n_folds, weighed=False)
-        entry = _Open(candidate=candidate, place=self._proposed, rungs=steps)
+        entry = _Open(candidate=candidate, place=self._proposed, rungs=self._rungs_of(candidate))
         self._proposed += 1
         self._open.append(entry)
         for observer in self._observers:
@@ -393,9 +388,11 @@ class Search:
             entry.rung += 1
             self._reuse(entry)
 
-    def _is_weighed(self, candidate: Candidate) -> bool:
-        """Whether a candidate may be given up for what it has scored."""
-        return not candidate.patient or self._may_be_dear(candidate)
+    def _rungs_of(self, candidate: Candidate) -> tuple[int, ...]:
+        """Where a candidate is weighed on its way; in others, folds that borrow rounds wait for those that lend."""
+        if not candidate.patient or self._may_be_dear(candidate):
+            return self._rungs
+        return rungs(self._n_folds, (LENDERS,) if self._proposals.yields(candidate.family) else ())
 
     def _may_be_dear(self, candidate: Candidate) -> bool:
         """Whether a candidate is given up if it is dear and behind; a family's first is seen through."""

@@ -152,6 +152,18 @@ def test_where_no_usual_candidate_fits_boosters_are_given_fewer_rounds(borrows, 
     assert (taken and (taken.origin, taken.params["n_estimators"])) == (rounds and ("tuned", rounds))
 
 
+@pytest.mark.parametrize(("default", "first"), [(0.1, "boost"), (0.5, "net")])
+def test_what_is_held_to_a_part_of_its_rounds_promises_less(default, first):
+    families = (replace(make_family("boost", order=1), borrows=True), replace(make_family("net", order=2), behind=0.3))
+    proposals = make_proposals(families, spaces={"boost": boosters_space(), "net": make_space("net")})
+
+    def share(name, cost):
+        return default * cost if name == "boost" else 0.6
+
+    proposals.learn(ended(proposals.propose(share=lambda name, cost: 0.0, timed=False)))
+    assert proposals.propose(share=share, timed=False).family == first
+
+
 @pytest.mark.parametrize(("borrows", "tried"), [(True, [0.5, 0.2]), (False, [0.5, 0.5])])
 def test_boosters_are_not_tried_again_with_other_rounds_alone(borrows, tried):
     family, space = replace(make_family("boost"), borrows=borrows), boosters_space()

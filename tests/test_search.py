@@ -53,7 +53,7 @@ def told(results):
 )
 def test_rungs_end_with_all_folds(n_folds, expected):
     assert rungs(n_folds) == expected
-    assert rungs(n_folds, weighed=False) == tuple(sorted({min(2, n_folds), n_folds}))
+    assert rungs(n_folds, ()) == (n_folds,)
 
 
 # --- the order of moves -------------------------------------------------------------------------------------------
@@ -87,9 +87,9 @@ def test_the_first_of_the_portfolio_opens_and_the_rest_comes_before_more_suggest
 
 
 def test_folds_are_handed_out_in_order_and_once():
-    search, watcher = make_search(counted(1))
+    search, watcher = make_search(counted(1), families=(replace(make_family("boost"), borrows=True),))
     works = [search.next(), search.next()]
-    assert [(w.candidate.family, w.fold) for w in works] == [("naive", 0), ("naive", 1)]
+    assert [(w.candidate.family, w.fold) for w in works] == [("boost", 0), ("boost", 1)]
     assert search.next() is None  # the others wait for both
     search.tell(scored(works[1].candidate, 1))
     assert search.next() is None
@@ -99,9 +99,17 @@ def test_folds_are_handed_out_in_order_and_once():
     assert watcher.closed_ == []
 
 
-@pytest.mark.parametrize(("patient", "parts"), [(True, {(0, 1), (2, 3, 4)}), (False, {(0, 1), (2,), (3, 4)})])
-def test_a_candidate_waits_between_its_folds_only_where_it_may_be_given_up(patient, parts):
-    search, _ = make_search(counted(20))
+@pytest.mark.parametrize(
+    ("patient", "borrows", "parts"),
+    [
+        (True, False, {(0, 1, 2, 3, 4)}),
+        (True, True, {(0, 1), (2, 3, 4)}),
+        (False, False, {(0, 1), (2,), (3, 4)}),
+        (False, True, {(0, 1), (2,), (3, 4)}),
+    ],
+)
+def test_folds_wait_for_others_where_their_candidate_may_be_given_up_or_borrows(patient, borrows, parts):
+    search, _ = make_search(counted(20), families=[replace(family, borrows=borrows) for family in FAMILIES])
     seen = set()
     while works := list(iter(search.next, None)):
         for candidate in {work.candidate.trial_id: work.candidate for work in works}.values():

@@ -222,7 +222,7 @@ class Pool:
             self._idle.remove(member)
 
     def gpu_share(self, place: tuple[Host, str]) -> float:
-        """What the fits of a place may have of its GPU together: all of it, on a cluster what its workers were given."""
+        """What fits of a place may have of its GPU together: all of it, or on a cluster what its workers were given."""
         return sum(member.gpu for member in self._members if member.place == place) if self._joined else 1.0
 
     @property
