@@ -256,7 +256,7 @@ def test_engine_is_closed_and_the_tracker_told_how_it_went(tmp_path, ends):
 
 
 def test_engine_is_closed_and_the_tracker_told_when_a_run_breaks(tmp_path, monkeypatch, ends):
-    monkeypatch.setattr("bench.spine.make_proposals", lambda *parts: 1 / 0)
+    monkeypatch.setattr("bench.spine.make_proposals", lambda *parts, **more: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(table("binary"), output="out")
     assert set(ends) == {"closed", ("FAILED", False)}

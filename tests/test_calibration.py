@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bench import calibration
 from bench.calibration import adjusted
 from bench.combine import Adjusted, WeightedMean
 from bench.metric import METRICS, CustomMetric
@@ -51,6 +52,15 @@ def test_rare_ones_of_several_classes_are_favoured_where_it_gains():
     assert list(found.bias) == sorted(found.bias)
     judged, true, metric = predictions[:, 4000:], y[4000:], METRICS["balanced_accuracy"]
     assert metric.score(true, found.combine(judged)) > metric.score(true, judged[0]) + 0.02
+
+
+def test_of_many_classes_a_temperature_is_found_on_fewer_rows(monkeypatch):
+    predictions, y = overconfident(3000, 4, 2.0)
+    monkeypatch.setattr(calibration, "_MOST_PROBABILITIES", 4 * 1000)
+    seen = []
+    monkeypatch.setattr(calibration, "_sharpness", lambda told, y: seen.append(told.shape) or 1.0)
+    fit(predictions, y, "log_loss")
+    assert seen == [(1000, 4)]
 
 
 @pytest.mark.parametrize("percent", [0.3, 100])

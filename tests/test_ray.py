@@ -18,13 +18,15 @@ from search_fixture import Watcher, counted, make_family, make_space
 from search_fixture import make_search as make_search_of
 
 from bench.adapters import ray_pool, ray_runtime, ray_thread
-from bench.adapters.ray_actors import RayEngine
+from bench.adapters.ray_actors import RayEngine, _Held
 from bench.adapters.ray_hosts import Host
 from bench.adapters.ray_pool import Pool
 from bench.budget import Plan
+from bench.candidate import Candidate
 from bench.engine import LocalEngine
 from bench.errors import ClusterError
 from bench.resources import Deadline, Machine
+from bench.search import Work
 from bench.store import fold_folder
 
 FOLDS = 3
@@ -158,6 +160,18 @@ def test_fits_that_take_more_of_a_gpu_than_a_worker_has_get_it_and_wait_for_each
         (fit,) = (span for span in fold.spans if span.name == "fit")
         beside = [o for o, span in fits if o is not fold and span.start < fit.end and fit.start < span.end]
         assert not beside, "a half beside two thirds"
+
+
+@pytest.mark.parametrize(("waited", "waits"), [(19.0, False), (21.0, True)])
+def test_what_has_waited_for_long_goes_before_what_would_take_its_place(waited, waits, families_at_large):  # noqa: F811
+    def work(family):
+        candidate = Candidate(trial_id=family, family=family, params={}, origin="default", number=0, seed=0)
+        return Work(candidate=candidate, fold=0, seconds=None)
+
+    idle = RayEngine(MACHINE)
+    idle._held = [_Held(work("large"), since=time.monotonic() - waited)]
+    assert idle._is_due(work("gpu")) == waits
+    assert not idle._is_due(work("polite")), "it takes nothing of a GPU"
 
 
 def test_fits_under_way_are_given_up_when_the_run_is_stopped(engine, problem):  # noqa: F811

@@ -315,6 +315,7 @@ def test_folds_get_the_rounds_that_they_were_lent(tmp_path):
 def test_candidates_on_a_sample_of_the_rows_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(proposals, "_ALL_ROWS", 100)
     monkeypatch.setattr(proposals, "_FIRST_ROWS", 50)
+    monkeypatch.setattr(proposals, "_LEAST_ROWS", 50)
     settings = CHEAP | {"families": "decision_tree", "budget": "8s", "output": tmp_path / "run"}
     bench.run("breast_cancer", **settings)
     capped = [row for row in rows(tmp_path / "run") if row["reason"].startswith("learned from 50 rows")]
