@@ -389,10 +389,13 @@ class Search:
             self._reuse(entry)
 
     def _rungs_of(self, candidate: Candidate) -> tuple[int, ...]:
-        """Where a candidate is weighed on its way; in others, folds that borrow rounds wait for those that lend."""
+        """Where a candidate is weighed on its way; in others, folds that borrow rounds wait for those that lend.
+
+        In a counted run all folds wait for the first two, since one that fails does not end its candidate at once.
+        """
         if not candidate.patient or self._may_be_dear(candidate):
             return self._rungs
-        return rungs(self._n_folds, (LENDERS,) if self._proposals.yields(candidate.family) else ())
+        return rungs(self._n_folds, (LENDERS,) if self._counted or self._proposals.yields(candidate.family) else ())
 
     def _may_be_dear(self, candidate: Candidate) -> bool:
         """Whether a candidate is given up if it is dear and behind; a family's first is seen through."""

@@ -99,17 +99,17 @@ def test_folds_are_handed_out_in_order_and_once():
     assert watcher.closed_ == []
 
 
-@pytest.mark.parametrize(
-    ("patient", "borrows", "parts"),
-    [
-        (True, False, {(0, 1, 2, 3, 4)}),
-        (True, True, {(0, 1), (2, 3, 4)}),
-        (False, False, {(0, 1), (2,), (3, 4)}),
-        (False, True, {(0, 1), (2,), (3, 4)}),
-    ],
-)
-def test_folds_wait_for_others_where_their_candidate_may_be_given_up_or_borrows(patient, borrows, parts):
-    search, _ = make_search(counted(20), families=[replace(family, borrows=borrows) for family in FAMILIES])
+@pytest.mark.parametrize(("borrows", "folds"), [(False, [0, 1, 2, 3, 4]), (True, [0, 1])])
+def test_by_the_clock_folds_of_a_family_s_first_wait_only_for_rounds_to_borrow(borrows, folds):
+    families = (replace(make_family("trees"), borrows=borrows),)
+    search, watcher = make_search(timed(Turned(), 1000.0, slots=8), families=families)
+    works = [search.next() for _ in range(5)]
+    assert [work.fold for work in works if work.candidate is watcher.opened_[0]] == folds
+
+
+@pytest.mark.parametrize(("patient", "parts"), [(True, {(0, 1), (2, 3, 4)}), (False, {(0, 1), (2,), (3, 4)})])
+def test_folds_wait_for_others_where_their_candidate_may_be_given_up(patient, parts):
+    search, _ = make_search(counted(20))
     seen = set()
     while works := list(iter(search.next, None)):
         for candidate in {work.candidate.trial_id: work.candidate for work in works}.values():
