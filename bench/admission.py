@@ -7,6 +7,7 @@ from bench.candidate import Candidate
 from bench.family import Family, discover
 from bench.needs import Memory, Size
 from bench.problem import Problem
+from bench.recipes.screening import MOST_COLUMNS
 
 #: What a worker holds before it fits anything: Python, Ray and the libraries of several families.
 WORKER_BYTES = 450_000_000
@@ -36,7 +37,7 @@ class Admission:
         """Foretell from the size of the problem and a family's ``memory`` what is beside a worker's ``idle_bytes``."""
         self._memory, self._idle_bytes = memory, idle_bytes
         outputs = max(1, len(problem.task.classes))
-        self._columns, self._outputs = len(problem.task.schema.columns), outputs
+        self._columns, self._outputs = min(MOST_COLUMNS, len(problem.task.schema.columns)), outputs
         self._rows = max(len(fold.train) for fold in problem.splits.folds)
         self._known: dict[str, _Known] = {}
 

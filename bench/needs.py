@@ -88,6 +88,12 @@ def forest(size: Size, params: Params) -> float:
     return matrices(3.0)(size, params) + 2 * trees * nodes * (_NODE_BYTES + _FLOAT64 * size.outputs)
 
 
+def covariances(size: Size, params: Params) -> float:
+    """The rows, and matrices of columns by columns: one, or one a class, and what shrinking one takes beside them."""
+    matrix = _FLOAT64 * float(size.columns) ** 2
+    return usual(size, params) + matrix * (4.0 + (size.outputs if _number(params, "pooling", 1.0) < 1.0 else 1.0))
+
+
 def network(size: Size, params: Params) -> float:
     """The rows, and what a net's weights, its optimizer and a batch of activations take; a first guess for GPUs."""
     return 2e8 + matrices(2.0)(size, params) + 7.5e6 * size.columns

@@ -14,6 +14,7 @@ from bench.log_target import is_skewed
 from bench.problem import Problem
 from bench.proposals import Member, Proposals, row_steps
 from bench.recipes.features import conditions
+from bench.recipes.screening import MOST_COLUMNS
 from bench.resources import Machine
 from bench.space import Params, Space
 from bench.spec import RunSpec
@@ -128,7 +129,8 @@ def make_proposals(
 
     rows = max(len(fold.train) for fold in problem.splits.folds)
     outputs = len(problem.task.classes) if problem.task.kind == "multiclass" else 1
-    a_row = _SECONDS_A_ROW * max(1.0, len(problem.task.schema.columns) / _COLUMNS)
+    columns = min(MOST_COLUMNS, len(problem.task.schema.columns))
+    a_row = _SECONDS_A_ROW * max(1.0, columns / _COLUMNS)
     steps = (rows,) if spec.trials is not None else row_steps(rows, _FIRST_SHARE * seconds / (outputs * a_row))
     values = _VALUES_COST if problem.task.kind == "regression" else 1.0
     growth = {

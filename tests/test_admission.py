@@ -1,12 +1,14 @@
 """Which fits run side by side: estimates from sizes, corrected by what was measured."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import small
 
 from bench.admission import WORKER_BYTES, Admission, Packing
 from bench.candidate import Candidate
 from bench.family import discover
-from bench.needs import Size, forest, kernel, matrices, outputs
+from bench.needs import HISTOGRAM_BYTES, Size, covariances, forest, histograms, kernel, matrices, outputs
 
 GIB = 2.0**30
 
@@ -32,6 +34,10 @@ def test_estimates_follow_from_size_and_parameters():
     assert matrices(2.0)(size, {}) == 2 * 4 * 1000 * 10
     assert outputs(1.0)(size, {}) == 2 * 4 * 1000 * 10 + 8 * 1000 * 4
     assert kernel(1.0)(size, {}) >= 8 * 1000**2
+    assert covariances(size, {"pooling": 0.5}) - covariances(size, {}) == 3 * 8 * 10**2
+    few, many = (histograms(1.0)(replace(size, columns=columns), {}) for columns in (10, 100_000))
+    assert few == outputs(1.0)(size, {}) + 64 * 16 * 256 * 10
+    assert many == outputs(1.0)(replace(size, columns=100_000), {}) + HISTOGRAM_BYTES
     assert forest(size, {"n_estimators": 300}) > 2 * forest(size, {"n_estimators": 100})
     assert forest(size, {"min_samples_leaf": 10}) < forest(size, {"min_samples_leaf": 1})
 

@@ -1,6 +1,8 @@
 """Every family crossed with every contract check; what is particular to some families follows."""
 
+import contextlib
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_fixture import CountedDeadline
 
-from bench.errors import BenchError, DataError
+from bench.errors import BenchError, DataError, SkipError
 from bench.families import discriminant, gaussian_process, svm
 from bench.families._boosting import Stopper, boost, loss_of, max_rounds
 from bench.families._calibration import calibration, fit_calibrated, probabilities
 from bench.families._estimator import as_output, row_weights, softmax
 from bench.families._forest import Forest
 from bench.family import DeadlineReached, Estimator, Settings, discover
+from bench.needs import histogram
 from bench.recipes import Encoded
 from bench.resources import Allotment, Deadline
 from bench.samples import make_sample
@@ -399,6 +402,34 @@ def test_discriminants_order_rows_as_scikit_learn_does(pooling, name):
     theirs = getattr(discriminant_analysis, name)(store_covariance=True).fit(values, y)
     scores = discriminant.class_scores(ours._arrays, values)
     assert np.mean(scores.argmax(axis=1) == theirs.predict(values)) > 0.99
+
+
+@pytest.mark.parametrize(("most", "pooling", "skips"), [(40, 1.0, False), (40, 0.0, True), (10, 1.0, True)])
+def test_discriminants_of_too_many_columns_are_skipped(most, pooling, skips, monkeypatch):
+    """Four columns: one matrix of 16 numbers, or three of them."""
+    monkeypatch.setattr(discriminant, "_MOST_CELLS", most)
+    rng = np.random.default_rng(0)
+    X, y = Encoded(values=rng.normal(size=(60, 4)).astype(np.float32)), np.arange(60) % 3
+    estimator = discover()["discriminant"].build(settings("multiclass", n_classes=3, pooling=pooling))
+    with pytest.raises(SkipError, match="covariances take at most") if skips else contextlib.nullcontext():
+        estimator.fit(X, y, valid=None, allotment=Allotment(), deadline=Deadline(None))
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_histograms_that_are_not_kept_change_nothing_to_speak_of(name, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = Encoded(values=rng.normal(size=(400, 30)).astype(np.float32))
+    y = (X.values[:, :3].sum(axis=1) > 0).astype(np.int64)
+
+    def predicted():
+        estimator = discover()[name].build(settings("binary", n_estimators=20))
+        estimator.fit(X, y, valid=None, allotment=Allotment(), deadline=Deadline(None))
+        return estimator.predict(X)
+
+    kept = predicted()
+    family = sys.modules[f"bench.families.{name}"]
+    monkeypatch.setattr(family, "HISTOGRAM_BYTES", 3 * histogram(30, 256))
+    np.testing.assert_allclose(predicted(), kept, atol=1e-5)
 
 
 def test_the_share_of_the_sphere_is_that_of_ledoit_and_wolf():

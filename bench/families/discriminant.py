@@ -8,6 +8,7 @@ from bench.families._calibration import Arrays, fit_calibrated, probabilities
 from bench.families._estimator import number
 from bench.family import CLASSIFICATION, DeadlineReached, Family
 from bench.metric import Array
+from bench.needs import covariances
 from bench.recipes import Encoded
 from bench.resources import Deadline
 
@@ -15,7 +16,7 @@ from bench.resources import Deadline
 _CHUNK_ROWS = 20_000
 #: The covariance gets at least this share of a sphere, so that it has an inverse.
 _LEAST_SHRINKAGE = 1e-4
-#: Numbers that all classes' covariances may take together.
+#: Numbers that covariances may take together.
 _MOST_CELLS = 10_000_000
 
 
@@ -28,8 +29,9 @@ class DiscriminantEstimator(ArrayEstimator):
 
     def _learn(self, values: Array, y: Array, deadline: Deadline) -> dict[str, Array]:
         pooling = number(self._settings, "pooling", 1.0)
-        if pooling < 1.0 and (cells := self._settings.n_classes * values.shape[1] ** 2) > _MOST_CELLS:
-            raise SkipError(f"covariances of each class take at most {_MOST_CELLS:,} numbers, here {cells:,}")
+        count = self._settings.n_classes if pooling < 1.0 else 1
+        if (cells := count * values.shape[1] ** 2) > _MOST_CELLS:
+            raise SkipError(f"covariances take at most {_MOST_CELLS:,} numbers, here {cells:,}")
 
         def fit(rows: Array, codes: Array) -> dict[str, Array]:
             return self._fit(rows, codes, pooling, deadline)
@@ -40,14 +42,16 @@ class DiscriminantEstimator(ArrayEstimator):
         """Learn means, covariances and shares of the classes."""
         counts = np.bincount(y)
         means = np.empty((len(counts), values.shape[1]))
-        scatters, fourths = [], []
+        within, scatters, fourths = np.zeros((values.shape[1], values.shape[1])), [], []
         for code in range(len(counts)):
             if deadline.passed:
                 raise DeadlineReached
             means[code], scatter, fourth = _moments(values[y == code])
-            scatters.append(scatter)
+            within += scatter
             fourths.append(fourth)
-        pooled = self._shrunk(np.sum(scatters, axis=0), sum(fourths), len(y))
+            if pooling < 1.0:
+                scatters.append(scatter)
+        pooled = self._shrunk(within, sum(fourths), len(y))
         priors = np.log(counts / len(y))
         if pooling == 1.0:
             return _linear(means, pooled, priors)
@@ -125,4 +129,5 @@ FAMILY = Family(
     order=60,
     behind=0.3,
     cost=0.3,
+    memory=covariances,
 )
