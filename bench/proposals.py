@@ -181,7 +181,7 @@ class Proposals:
         """Whether a move of the opening is made."""
         if origin == "baseline":
             return True
-        if origin == "quick" and (self._count[name] or self._fits(name, "default", share)):
+        if origin == "quick" and (self._count[name] or share(name, self._cost_of_next(name, "default")) < 1.0):
             return False
         waits = timed and self._members[name].family.baseline  # they are not where time pays first
         costs = self._cost_of_next(name, origin)

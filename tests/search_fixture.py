@@ -55,7 +55,7 @@ def make_space(name: str, *, portfolio: Sequence[dict[str, float]] = (), searche
 
 
 def make_proposals(
-    families: Sequence[Family], *, spaces=None, sampler="tpe", metric=RMSE, seed=0, library="1.0", steps=(1,)
+    families: Sequence[Family], *, spaces=None, sampler="tpe", metric=RMSE, seed=0, library="1.0", steps=(1,), guess=0.0
 ):
     """Families that are not baselines search one number ``x``, unless ``spaces`` has another space for them."""
     folder = Path(tempfile.mkdtemp(prefix="bench-test-"))
@@ -75,7 +75,7 @@ def make_proposals(
             return digest(name, dict(params), fit_seed, rows, library)
 
         members.append(Member(family=family, space=space, study=study, identify=identify, cost=family.cost))
-    proposals = Proposals(members, metric=metric, seed=seed, steps=steps)
+    proposals = Proposals(members, metric=metric, seed=seed, steps=steps, guess=guess)
     weakref.finalize(proposals, shutil.rmtree, folder, ignore_errors=True)
     return proposals
 

@@ -107,6 +107,25 @@ def test_by_the_clock_folds_of_a_family_s_first_wait_only_for_rounds_to_borrow(b
     assert [work.fold for work in works if work.candidate is watcher.opened_[0]] == folds
 
 
+@pytest.mark.parametrize(
+    ("names", "guess", "first"),
+    [
+        (("dear", "cheap"), 0.0, ("dear", "default")),
+        (("dear", "cheap"), 1.0, ("cheap", "default")),
+        (("dear",), 1.0, ("dear", "default")),  # there is nothing else
+        (("hasty", "cheap"), 1.0, ("hasty", "quick")),
+    ],
+)
+def test_what_is_guessed_to_be_hopeless_does_not_open(names, guess, first):
+    """Five folds of 100 s are guessed, and 100 s left."""
+    order = {"dear": 1, "hasty": 1, "cheap": 2}
+    families = tuple(replace(make_family(n, order=order[n]), cost=1.0 if n == "cheap" else 100.0) for n in names)
+    spaces = {"hasty": replace(make_space("hasty"), quick={"x": 0.4}, quick_cost=0.01)}
+    search, _ = make_search(timed(Turned(), 100.0), families=families, spaces=spaces, guess=guess)
+    candidate = search.next().candidate
+    assert (candidate.family, candidate.origin) == first
+
+
 @pytest.mark.parametrize(("patient", "parts"), [(True, {(0, 1), (2, 3, 4)}), (False, {(0, 1), (2,), (3, 4)})])
 def test_folds_wait_for_others_where_their_candidate_may_be_given_up(patient, parts):
     search, _ = make_search(counted(20))
