@@ -44,11 +44,11 @@ def run(
         budget: wall clock, such as ``"60s"`` or ``"10m"``, or seconds; 5 minutes when absent.
         quiet: show no progress on stderr.
         settings: the other options of ``bench run``, with underscores: ``target`` (a name; of a frame also a position,
-            counted from 0, or from the end by -1), ``trials``, ``preset``, ``families`` (text joined by commas, or a
-            list), ``ensembles``, ``slowdown``, ``refit``, ``folds``, ``test_size``, ``test``, ``group``, ``time``,
-            ``task``, ``positive_class``, ``sampler``, ``seed``, ``cpus``, ``gpus``, ``engine``, ``output``, ``allow``,
-            ``track``; of splits ``gap``, ``repeats``, ``splits``, ``max_rows``; of columns ``kind``, ``drop``; of
-            reading ``sep``, ``encoding``, ``decimal``, ``null``, ``bad_lines``, ``query``, ``offline``.
+            counted from 0, or from the end by -1), ``trials``, ``fit_limit``, ``preset``, ``families`` (text joined by
+            commas, or a list), ``ensembles``, ``slowdown``, ``refit``, ``folds``, ``test_size``, ``test``, ``group``,
+            ``time``, ``task``, ``positive_class``, ``sampler``, ``seed``, ``cpus``, ``gpus``, ``engine``, ``output``,
+            ``allow``, ``track``; of splits ``gap``, ``repeats``, ``splits``, ``max_rows``; of columns ``kind``,
+            ``drop``; of reading ``sep``, ``encoding``, ``decimal``, ``null``, ``bad_lines``, ``query``, ``offline``.
 
     Raises:
         BenchError: see `bench.errors`.

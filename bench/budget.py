@@ -18,6 +18,8 @@ _RESERVE_PER_MILLION_CELLS = 1.0
 #: What ensembles take to learn from a million probabilities of several classes, and from how many they learn.
 _RESERVE_PER_MILLION_PROBABILITIES = 6.0
 _MOST_PROBABILITIES = 700_000
+#: A fit of a counted run, in which no time is up, is taken for hung after so many seconds.
+_FIT_LIMIT_SECONDS = 3600.0
 #: What follows the search may take so long once a signal has come in.
 _HURRY_SECONDS = 7.5
 _LAST_SECONDS = 3.0
@@ -60,6 +62,8 @@ def within(until: Deadline, shares: Iterator[float]) -> Iterator[float]:
 class Plan:
     """How a run is spent. ``trials`` is None in a run that stops by the clock; ``search`` ends the search then.
 
+    A fit that takes longer than ``fit_limit`` seconds is taken for hung.
+
     ``total`` is the moment at which the command should be over, but for what is fitted again on all rows: soon, in a
     counted run, too, once it was told to stop.
     """
@@ -69,6 +73,7 @@ class Plan:
     search: Deadline
     total: Until
     window_seconds: float
+    fit_limit: float = math.inf
 
 
 def plan(
@@ -86,12 +91,24 @@ def plan(
     """
     slots = max(1, machine.cpus)
     if spec.budget is None:
-        return Plan(slots=slots, trials=spec.trials, search=Deadline(None), total=Until(None, stop), window_seconds=0.0)
+        return Plan(
+            slots=slots,
+            trials=spec.trials,
+            search=Deadline(None),
+            total=Until(None, stop),
+            window_seconds=0.0,
+            fit_limit=spec.fit_limit or _FIT_LIMIT_SECONDS,
+        )
     low, high = _RESERVE_SECONDS
     reserve = min(max(low, _RESERVE_SHARE * spec.budget), high) + _RESERVE_PER_MILLION_CELLS * cells / 1e6
     reserve += _RESERVE_PER_MILLION_PROBABILITIES * min(probabilities, _MOST_PROBABILITIES) / 1e6
     left = spec.budget - spent - (_REFIT_SHARE * spec.budget if spec.refit else 0.0)
     window = max(0.0, left - min(reserve, 0.5 * spec.budget))
     return Plan(
-        slots=slots, trials=None, search=Deadline(window), total=Until(max(0.0, left), stop), window_seconds=window
+        slots=slots,
+        trials=None,
+        search=Deadline(window),
+        total=Until(max(0.0, left), stop),
+        window_seconds=window,
+        fit_limit=spec.fit_limit or math.inf,
     )

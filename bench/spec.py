@@ -49,6 +49,7 @@ _OF_TASK = ("target", "metric", "task", "positive_class", "group", "time", "gap"
 #: among them, since what it stands for is in the other keys.
 _NOT_IDENTITY = frozenset(
     {"budget", "trials", "cpus", "gpus", "memory", "engine", "address", "output", "allow", "track", "preset", "refit"}
+    | {"fit_limit"}
 )
 #: Keys whose outcome is in the fingerprint of the data.
 _IN_FINGERPRINT = frozenset({"sep", "encoding", "decimal", "null", "bad_lines", "query", "offline", "drop"})
@@ -59,9 +60,10 @@ class RunSpec:
     """Everything the user asked; ``budget`` is in seconds of wall clock and excludes ``trials``.
 
     ``memory`` is in bytes. ``families`` holds names to use, or names with a leading minus to leave out; empty means
-    all. ``preset`` is where settings came from that were not given, and nothing else. ``slowdown`` is how many times
-    the best single model's predict time an ensemble may take; None for any. ``refit`` asks for one model a member,
-    fitted on all rows. ``address`` is that of a Ray cluster.
+    all. ``fit_limit`` is how many seconds a fit may take before it counts as hung. ``preset`` is where settings
+    came from that were not given, and nothing else. ``slowdown`` is how many times the best single model's predict
+    time an ensemble may take; None for any. ``refit`` asks for one model a member, fitted on all rows. ``address``
+    is that of a Ray cluster.
     """
 
     dataset: str
@@ -72,6 +74,7 @@ class RunSpec:
     positive_class: str | None = None
     budget: float | None = DEFAULT_BUDGET_SECONDS
     trials: int | None = None
+    fit_limit: float | None = None
     families: tuple[str, ...] = ()
     ensembles: bool = True
     slowdown: float | None = None
@@ -133,8 +136,9 @@ class RunSpec:
         asked = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
         content = {name: redacted(v) if isinstance(v, str) else v for name, v in asked.items()}
         left_out = _LEFT_OUT if content != asked else ""
-        if self.budget is not None:
-            content["budget"] = f"{self.budget:.15g}s"
+        for name in ("budget", "fit_limit"):
+            if content[name] is not None:
+                content[name] = f"{content[name]:.15g}s"
         text: str = yaml.safe_dump({name: v for name, v in content.items() if v not in (None, [])}, sort_keys=False)
         return left_out + text
 
@@ -142,8 +146,8 @@ class RunSpec:
 FIELDS = frozenset(field.name for field in dataclasses.fields(RunSpec))
 
 
-def parse_duration(text: str | float) -> float:
-    """Read ``90``, ``60s``, ``10m`` or ``2h`` as seconds.
+def parse_duration(text: str | float, name: str = "budget") -> float:
+    """Read ``90``, ``60s``, ``10m`` or ``2h``, given for a setting of that name, as seconds.
 
     Raises:
         RequestError: not a positive duration.
@@ -151,7 +155,8 @@ def parse_duration(text: str | float) -> float:
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smh]?)\s*", str(text))
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
     if seconds <= 0:
-        raise RequestError(f"--budget must be a positive duration such as 60s, 10m or 2h, got {text!r}.")
+        flag = name.replace("_", "-")
+        raise RequestError(f"--{flag} must be a positive duration such as 60s, 10m or 2h, got {text!r}.")
     return seconds
 
 
@@ -252,6 +257,8 @@ def make_spec(**content: Any) -> RunSpec:
         given["budget"] = parse_duration(given["budget"])
     elif "trials" in given:
         given["budget"] = None
+    if "fit_limit" in given:
+        given["fit_limit"] = parse_duration(given["fit_limit"], "fit_limit")
     if "memory" in given:
         given["memory"] = parse_size(given["memory"])
     for name in _LISTS:

@@ -5,6 +5,7 @@ What writes it is signal-safe and needs no interpreter: ``faulthandler`` of the 
 
 import contextlib
 import faulthandler
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ def stack_file(folder: Path, trial_id: str, fold: int) -> Path:
 
 
 @contextlib.contextmanager
-def stack_kept(path: Path, seconds: float | None) -> Iterator[None]:
+def stack_kept(path: Path, seconds: float = math.inf) -> Iterator[None]:
     """Have the stacks of all threads written to ``path`` where this process crashes while the block runs.
 
     Where the block takes longer than ``seconds``, they are written and the process ends, whatever holds it up.
@@ -28,7 +29,7 @@ def stack_kept(path: Path, seconds: float | None) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         faulthandler.enable(file)
-        if seconds is not None:
+        if math.isfinite(seconds):
             faulthandler.dump_traceback_later(seconds, exit=True, file=file)
         try:
             yield

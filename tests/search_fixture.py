@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 import shutil
 import tempfile
 import weakref
@@ -128,8 +129,9 @@ class Until(Deadline):
         return self._moment - self._clock.now
 
 
-def counted(trials: int, *, slots: int = 2) -> Plan:
-    return Plan(slots=slots, trials=trials, search=Deadline(None), total=Deadline(None), window_seconds=0.0)
+def counted(trials: int, *, slots: int = 2, fit_limit: float = math.inf) -> Plan:
+    never = Deadline(None)
+    return Plan(slots=slots, trials=trials, search=never, total=never, window_seconds=0.0, fit_limit=fit_limit)
 
 
 def timed(clock: Turned, window: float, *, total: float | None = None, slots: int = 1) -> Plan:

@@ -70,6 +70,19 @@ def test_a_cluster_without_a_shared_folder_gives_the_same_board(cluster, hidden,
     assert scratch(cluster) == []
 
 
+def test_four_workers_give_the_same_board(cluster, hidden, undisturbed):
+    folder = hidden / "four"
+    third = cluster.add(cpus=2, hide=hidden)
+    cluster.wait_for(4)
+    with on(cluster, *LONG, folder=folder) as started:
+        assert started.wait(300) == 0, started.stderr
+        assert len({fold["worker"] for fold in folds_by_workers(folder / "run", started.process.pid)}) == 4
+        assert "4 CPUs (3 machines of the cluster)" in started.stderr
+    cluster.remove(third)
+    cluster.wait_for(2)
+    assert board(folder / "run").equals(undisturbed(LONG))
+
+
 def test_a_command_that_is_no_node_of_the_cluster(cluster, hidden, undisturbed):
     folder = hidden / "client"
     with on(cluster, *SHORT, folder=folder, address=cluster.client) as started:

@@ -114,6 +114,17 @@ def test_item_49_a_hanging_fit_is_killed_and_its_worker_replaced(engine, problem
     assert not any(is_alive(int(note.read_text())) for note in notes)
 
 
+def test_item_49_a_fit_that_hangs_in_a_counted_run_is_ended_at_the_limit_of_a_fit(engine, problem):  # noqa: F811
+    search, watcher = make_search(counted(2, fit_limit=3.0), "hangs", "polite")
+    began = time.monotonic()
+    engine.run(search, problem, threading.Event())
+    assert time.monotonic() - began < 3.0 + 10
+    assert outcomes(watcher) == {
+        "hangs": {("timeout", "hung past its 3.0 s and was killed")},
+        "polite": {("ok", "")},
+    }
+
+
 def is_alive(process: int) -> bool:
     """Whether a process runs; one that only waits to be buried does not."""
     try:

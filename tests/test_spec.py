@@ -85,6 +85,7 @@ def test_defaults():
         ({"dataset": "d", "slowdown": 0.5}, "--slowdown must be a number of at least 1, got 0.5."),
         ({"dataset": "d", "ensembles": "no"}, "ensembles must be true or false, got 'no'."),
         ({"dataset": "d", "budget": "soon"}, "--budget must be a positive duration"),
+        ({"dataset": "d", "fit_limit": 0}, "--fit-limit must be a positive duration"),
     ],
 )
 def test_what_cannot_be_is_refused(content, message):
@@ -146,9 +147,10 @@ OTHERS = {
     "refit": True,
     "address": "auto",
     "memory": 2**30,
+    "fit_limit": 60.0,
 }
 CARRIED_OUT = {"budget", "trials", "cpus", "gpus", "memory", "engine", "address", "output", "allow", "track"}
-CARRIED_OUT |= {"preset", "refit"}
+CARRIED_OUT |= {"preset", "refit", "fit_limit"}
 #: What decides what the data is, and so is in its fingerprint.
 READ = {"drop", "sep", "encoding", "decimal", "null", "bad_lines", "query", "offline"}
 

@@ -61,10 +61,7 @@ class _Running:
 
     def wait_from_now(self) -> None:
         """Reckon from now on when the fit, or the preparation for it, is overdue."""
-        if self.prepared is not None:
-            seconds = PREPARING_SECONDS
-        else:
-            seconds = float("inf") if self.work.seconds is None else self.work.seconds + GRACE_SECONDS
+        seconds = self.work.hung_after + GRACE_SECONDS if self.prepared is None else PREPARING_SECONDS
         self.overdue_at = time.monotonic() + seconds
 
 
@@ -325,10 +322,10 @@ class RayEngine:
 
 def _overdue(running: _Running) -> FoldResult:
     """Make the result of a fit whose worker had to be killed."""
-    seconds = running.work.seconds or 0.0
     if running.prepared is not None:
         reason = f"its worker was not ready after {PREPARING_SECONDS:.0f} s and was killed"
         return _failed(running.work, "error", reason)
+    seconds = running.work.hung_after
     return _failed(running.work, "timeout", f"hung past its {seconds:.1f} s and was killed", busy_seconds=seconds)
 
 

@@ -6,6 +6,7 @@ actors of `bench.adapters.ray_actors` (figures in ARCHITECTURE.md), so that thos
 
 import faulthandler
 import gc
+import math
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,8 @@ class FoldTrainable(tune.Trainable):  # type: ignore[misc]
         allotment = allotment_for(self._work.candidate.family, self._machine, self._machine.cpus)
         allotment = replace(allotment, memo=self._memo)
         prepare(self._work.candidate.family)
-        if self._work.seconds is not None:  # Tune ends no fit that hangs, so the process ends itself
-            faulthandler.dump_traceback_later(self._work.seconds + GRACE_SECONDS, exit=True)
+        if math.isfinite(self._work.hung_after):  # Tune ends no fit that hangs, so the process ends itself
+            faulthandler.dump_traceback_later(self._work.hung_after + GRACE_SECONDS, exit=True)
         try:
             return {_RESULT: do(self._work, self._problem, allotment), "done": True}
         finally:

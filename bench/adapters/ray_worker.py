@@ -95,7 +95,7 @@ class Worker:
         """Carry out one piece of work."""
         before, self._recorder = self._recorder.spans(), Recorder()
         stack = stack_file(self._problem.folder, work.candidate.trial_id, work.fold)
-        with stack_kept(stack, None if work.seconds is None else work.seconds + _OWN_GRACE_SECONDS):
+        with stack_kept(stack, work.hung_after + _OWN_GRACE_SECONDS):
             try:
                 result = do(work, self._problem, replace(allotment, memo=self._memo))
             except SystemExit:

@@ -47,6 +47,10 @@ Preset = Annotated[
 Budget = Annotated[str | None, _option(_SEARCH, "Wall clock of the command: 60s, 10m, 2h. [default: 5m]")]
 BudgetEach = Annotated[str | None, _option(_SEARCH, "Wall clock of each dataset: 60s, 10m, 2h. [default: 5m]")]
 Trials = Annotated[int | None, _option(_SEARCH, "Stop after so many candidates instead; reproducible.")]
+FitLimit = Annotated[
+    str | None,
+    _option(_SEARCH, "What a fit may take before it counts as hung: 90s, 10m. [default: 1h with --trials, else none]"),
+]
 Families = Annotated[str | None, _option(_SEARCH, "Families to use (a,b), or to leave out (-c). [default: all]")]
 Ensembles = Annotated[bool | None, _option(_SEARCH, "Combine models. [default: yes]", "--ensembles/--no-ensembles")]
 Slowdown = Annotated[

@@ -21,6 +21,7 @@ def run(
     preset: options.Preset = None,
     budget: options.Budget = None,
     trials: options.Trials = None,
+    fit_limit: options.FitLimit = None,
     families: options.Families = None,
     ensembles: options.Ensembles = None,
     slowdown: options.Slowdown = None,

@@ -27,6 +27,7 @@ def run(
     preset: options.Preset = None,
     budget: options.BudgetEach = None,
     trials: options.Trials = None,
+    fit_limit: options.FitLimit = None,
     families: options.Families = None,
     ensembles: options.Ensembles = None,
     sampler: options.Sampler = None,
