@@ -2,7 +2,7 @@
 
 A family's next error is taken for normally distributed around what its candidates reached so far; its promise is the
 expected improvement over the best error of all families (Mockus 1978), over the seconds a candidate of it costs. It is
-discounted by how many of the family there are already: of n + 1 draws alike, the last is the best once in n + 1
+discounted by how many of the family were proposed already: of n + 1 draws alike, the last is the best once in n + 1
 times, and on a plateau the best of hundreds of cheap ones is the luckiest. What a family may reach that was not tried
 yet, other tables tell: how far it is behind what can be reached, taken for exponentially distributed.
 """
@@ -19,7 +19,8 @@ from bench.trial import FoldResult, TrialResult
 #: Spread that is assumed before a family has shown its own, as a share of the gap between the median family's best
 #: candidate and the best of all (the worst would be the dummy, beside which all families look alike).
 _PRIOR_SPREAD = 0.1
-#: To it comes half of what may still be gained: a family's first candidates, much alike, do not tell what it can reach.
+#: To it comes what may still be gained: a family's first candidates, much alike, do not tell what it can reach. With
+#: half of it one family had most of a minute before others had more than their default (tests/benchmarks/search.md).
 #: What may still be gained, as a share of the best error: about what LightGBM's default is behind the best family.
 _WITHIN_REACH = 0.05
 #: What a fold that ran out of time is taken to have needed, in multiples of what it had.
@@ -107,12 +108,14 @@ def expected_gain(
     *,
     seconds: float | None = None,
     behind: float | None = None,
+    under_way: int = 0,
 ) -> float:
     """Expected improvement of one more candidate of a family, a second where ``seconds`` a fold are foretold, otherwise
     a candidate.
 
-    ``records`` holds all families. Those without a whole candidate promise nothing, but for one that was not tried yet:
-    in the mean it is said to be ``behind`` what can be reached by this share of the error.
+    ``records`` holds all families; candidates of this one that are ``under_way`` are not among what it tried. Those
+    without a whole candidate promise nothing, but for one that was not tried yet: in the mean it is said to be
+    ``behind`` what can be reached by this share of the error.
     """
     record = records[name]
     firsts = np.sort([min(other.errors) for other in records.values() if other.errors])
@@ -122,7 +125,7 @@ def expected_gain(
     cost = 1.0 if seconds is None else _cost(records, seconds)
     if behind:
         return abs(best) * (_WITHIN_REACH - behind * -math.expm1(-_WITHIN_REACH / behind)) / cost
-    prior = _PRIOR_SPREAD * (float(np.median(firsts)) - best) + _WITHIN_REACH / 2 * abs(best) + 1e-12
+    prior = _PRIOR_SPREAD * (float(np.median(firsts)) - best) + _WITHIN_REACH * abs(best) + 1e-12
     errors = np.sort(record.errors)[: max(1, (len(record.errors) + 1) // 2)]
     spread = math.sqrt((float(np.sum((errors - errors.mean()) ** 2)) + prior**2) / len(errors))
-    return _expected_improvement(float(errors.mean()), spread, best) / cost / (1 + record.tried)
+    return _expected_improvement(float(errors.mean()), spread, best) / cost / (1 + record.tried + under_way)

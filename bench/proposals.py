@@ -1,5 +1,5 @@
-"""Which candidate is tried next: baselines, the default of every family, the first of its portfolio, one from its
-Optuna study, then whichever family promises the largest gain (see `bench.promise`), its portfolio before its study.
+"""Which candidate is tried next: baselines, the default of every family, then one of whichever family promises the
+largest gain (see `bench.promise`): its portfolio before its Optuna study.
 
 Where rows are many, families begin on a sample of each fold's training rows; the best then grow, step by step, as long
 as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
@@ -31,8 +31,8 @@ _MOST_ITERATIONS = 0.7
 _LEAST_PART = 0.25
 #: Says of a family which share of the time left a candidate takes that costs so many of its default fits on all rows.
 Share = Callable[[str, float], float]
-#: A move that takes more than such a share of the time left is no opening, but waits for what the others promise.
-_LARGEST_SHARE: dict[Origin, float] = {"default": 0.2, "quick": 0.2, "portfolio": 0.15, "tuned": 0.08}
+#: A default that takes more than such a share of the time left is no opening, but waits for what the others promise.
+_LARGEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,15 +79,12 @@ class Proposals:
         self._seen: set[str] = set()
         self._portfolio = {n: list(map(m.space.complete, m.space.portfolio)) for n, m in self._members.items()}
         self._suggestions: dict[str, Suggestion] = {}
-        opening: list[tuple[str, Origin]] = []
+        self._opening: list[tuple[str, Origin]] = []
         for m in ordered:
-            opening.append((m.family.name, "baseline" if m.family.baseline else "default"))
+            self._opening.append((m.family.name, "baseline" if m.family.baseline else "default"))
             if m.space.quick:
-                opening.append((m.family.name, "quick"))
+                self._opening.append((m.family.name, "quick"))
         self._steps = tuple(steps)
-        tunable = [m for m in ordered if m.space.parameters and len(steps) == 1]
-        opening += [(m.family.name, "portfolio") for m in tunable if m.space.portfolio]
-        self._opening = opening + [(m.family.name, "tuned") for m in tunable]
         self._step = dict.fromkeys(self._members, 0)
         self._best: dict[str, Candidate] = {}
         self._cut: dict[str, Candidate] = {}
@@ -161,7 +158,7 @@ class Proposals:
         """
         while self._opening:
             name, origin = self._opening.pop(0)
-            if self._opens(name, origin, share, timed) and (made := self._moves[origin](name, share)) is not None:
+            if self._opens(name, origin, share) and (made := self._moves[origin](name, share)) is not None:
                 return made
         growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and self._fits(n, "grown", share)]
         if growing:
@@ -177,15 +174,13 @@ class Proposals:
         """Whether there is time for a family's next candidate of this origin."""
         return share(name, self._cost_of_next(name, origin)) <= 1.0
 
-    def _opens(self, name: str, origin: Origin, share: Share, timed: bool) -> bool:
+    def _opens(self, name: str, origin: Origin, share: Share) -> bool:
         """Whether a move of the opening is made."""
         if origin == "baseline":
             return True
         if origin == "quick" and (self._count[name] or share(name, self._cost_of_next(name, "default")) < 1.0):
             return False
-        waits = timed and self._members[name].family.baseline  # they are not where time pays first
-        costs = self._cost_of_next(name, origin)
-        return not waits and self._willing(name) and share(name, costs) <= _LARGEST_SHARE[origin]
+        return self._willing(name) and share(name, self._cost_of_next(name, origin)) <= _LARGEST_SHARE
 
     def _able(self, name: str, share: Share) -> bool:
         """Whether a family has something to propose that there is time for."""
@@ -205,6 +200,7 @@ class Proposals:
             name,
             seconds=seconds if timed else None,
             behind=self._members[name].family.behind if untried else None,
+            under_way=self._count[name] - self._records[name].tried,
         )
 
     def _next(self, name: str, share: Share) -> tuple[Origin, float, float]:

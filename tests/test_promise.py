@@ -149,3 +149,14 @@ def test_a_family_that_has_been_in_time_fails_by_errors_alone():
     assert found.seconds_a_fold == pytest.approx((1.0 + 2 * 2.0 + 2 * 2.0) / 3)  # foretold dearer by what was late
     learn(found, closed(("error", 1.0), status="error"))
     assert found.failures == 1
+
+
+def test_candidates_under_way_count_like_those_that_were_tried():
+    records = {"a": FamilyRecord(errors=[0.2, 0.21], tried=2), "b": FamilyRecord(errors=[0.2, 0.21], tried=4)}
+    assert expected_gain(records, "a", under_way=2) == pytest.approx(expected_gain(records, "b"))
+
+
+def test_a_default_somewhat_behind_promises_more_than_the_best_family_tried_for_the_tenth_time():
+    records = {"best": FamilyRecord(errors=[0.2, *[0.201] * 9], tried=10), "behind": record([0.22])}
+    assert expected_gain(records, "behind") > expected_gain(records, "best")
+    assert expected_gain(records | {"behind": record([0.26])}, "behind") < expected_gain(records, "best")

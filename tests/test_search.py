@@ -59,30 +59,27 @@ def test_rungs_end_with_all_folds(n_folds, expected):
 # --- the order of moves -------------------------------------------------------------------------------------------
 
 
-def test_opening_moves_are_baselines_then_defaults_then_one_tuned_each():
+def test_opening_moves_are_baselines_then_defaults_and_then_comes_what_promises_most():
     families = (*FAMILIES, make_family("fixed", order=0))
     search, watcher = make_search(counted(9), families=families, spaces={"fixed": make_space("fixed", searched=False)})
     drive(search, scored)
-    assert [(c.family, c.origin) for c in watcher.opened_[:8]] == [
+    assert [(c.family, c.origin) for c in watcher.opened_[:5]] == [
         ("naive", "baseline"),
         ("fixed", "default"),
         ("trees", "default"),
         ("boost", "default"),
         ("lines", "default"),
-        ("trees", "tuned"),
-        ("boost", "tuned"),
-        ("lines", "tuned"),
     ]
     assert watcher.opened_[1].params == {}
     assert watcher.opened_[2].params == {"x": 0.5}
-    assert watcher.opened_[8].family == "boost"  # the best by far
+    assert {c.family for c in watcher.opened_[5:]} == {"boost"}  # the best by far
 
 
-def test_the_first_of_the_portfolio_opens_and_the_rest_comes_before_more_suggestions():
+def test_the_portfolio_comes_before_suggestions():
     portfolio = {"trees": make_space("trees", portfolio=[{"x": 0.25}, {"x": 0.5}, {"x": 0.75}])}
     search, watcher = make_search(counted(6), families=ONE, spaces=portfolio)
     drive(search, scored)
-    assert [c.origin for c in watcher.opened_] == ["default", "portfolio", "tuned", "portfolio", "tuned", "tuned"]
+    assert [c.origin for c in watcher.opened_] == ["default", "portfolio", "portfolio", "tuned", "tuned", "tuned"]
     assert [c.params["x"] for c in watcher.opened_ if c.origin == "portfolio"] == [0.25, 0.75]  # 0.5 is the default
 
 
@@ -236,14 +233,14 @@ def test_three_failures_in_a_row_bench_a_family():
     assert len(watcher.opened_) == 28
 
 
-def test_a_family_without_any_success_is_tried_twice_only_while_others_promise_more():
+def test_a_family_without_any_success_is_not_tried_again_while_others_promise_more():
     def answer(candidate, fold):
         broken = candidate.family == "boost"
         return fold_result(candidate, fold, None, status="error") if broken else scored(candidate, fold)
 
     search, watcher = make_search(counted(24))
     drive(search, answer)
-    assert Counter(c.family for c in watcher.opened_)["boost"] == 2
+    assert Counter(c.family for c in watcher.opened_)["boost"] == 1
 
 
 @pytest.mark.parametrize("ends", [(0, 1, 2, 3), (0, 3, 1, 2), (3, 2, 1, 0)])
@@ -650,13 +647,13 @@ def test_a_family_that_is_far_too_slow_gets_one_share_of_the_time(slots):
     assert sum(r.status == "ok" for r in search.results()) >= 10
 
 
-DEAR = (make_family("trees", order=1), make_family("dear", order=2))
+DEAR = (make_family("lines", order=1), make_family("dear", order=2))
 
 
 @pytest.mark.parametrize(("window", "given_up"), [(250.0, True), (2000.0, False)])
 def test_what_is_dear_must_keep_up_with_the_best_of_all_families(window, given_up):
     clock = Turned()
-    spaces = {"dear": make_space("dear", portfolio=[{"x": 0.4}])}
+    spaces = {"lines": make_space("lines", searched=False), "dear": make_space("dear", portfolio=[{"x": 0.4}])}
     search, _ = make_search(timed(clock, window), families=DEAR, spaces=spaces)
     drive_timed(search, clock, lambda c: (4.0 if c.origin == "default" else 5.0) if c.family == "dear" else 0.5)
     first, second = [r for r in search.results() if r.candidate.family == "dear"][:2]
