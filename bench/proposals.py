@@ -1,5 +1,6 @@
-"""Which candidate is tried next: baselines, the default of every family, then one of whichever family promises the
-largest gain (see `bench.promise`): its portfolio before its Optuna study.
+"""Which candidate is tried next: baselines, the default of every family, the first of its portfolio where that is
+cheap, then one of whichever family promises the largest gain (see `bench.promise`), its portfolio before its Optuna
+study.
 
 Where rows are many, families begin on a sample of each fold's training rows; the best then grow, step by step, as long
 as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
@@ -31,8 +32,8 @@ _MOST_ITERATIONS = 0.7
 _LEAST_PART = 0.25
 #: Says of a family which share of the time left a candidate takes that costs so many of its default fits on all rows.
 Share = Callable[[str, float], float]
-#: A default that takes more than such a share of the time left is no opening, but waits for what the others promise.
-_LARGEST_SHARE = 0.2
+#: A move that takes more than such a share of the time left is no opening, but waits for what the others promise.
+_LARGEST_SHARE: dict[Origin, float] = {"default": 0.2, "quick": 0.2, "portfolio": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +86,9 @@ class Proposals:
             if m.space.quick:
                 self._opening.append((m.family.name, "quick"))
         self._steps = tuple(steps)
+        if len(steps) == 1:
+            rest = (m for m in ordered if m.space.portfolio and not m.family.baseline)
+            self._opening += [(m.family.name, "portfolio") for m in rest]
         self._step = dict.fromkeys(self._members, 0)
         self._best: dict[str, Candidate] = {}
         self._cut: dict[str, Candidate] = {}
@@ -180,7 +184,7 @@ class Proposals:
             return True
         if origin == "quick" and (self._count[name] or share(name, self._cost_of_next(name, "default")) < 1.0):
             return False
-        return self._willing(name) and share(name, self._cost_of_next(name, origin)) <= _LARGEST_SHARE
+        return self._willing(name) and share(name, self._cost_of_next(name, origin)) <= _LARGEST_SHARE[origin]
 
     def _able(self, name: str, share: Share) -> bool:
         """Whether a family has something to propose that there is time for."""

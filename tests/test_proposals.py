@@ -63,7 +63,7 @@ def test_what_is_not_affordable_is_not_proposed_except_for_baselines():
     assert {c.family for c in taken[1:]} == {"lines"}
 
 
-@pytest.mark.parametrize("share", [0.1, 0.2, 0.3])
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.3])
 def test_the_dearer_a_family_the_longer_it_waits_for_what_the_others_promise(share):
     families, points = [make_family("dear", order=1), make_family("cheap", order=2)], [{"x": 0.1}]
     spaces = {name: make_space(name, portfolio=points) for name in ("dear", "cheap")}
@@ -74,7 +74,15 @@ def test_the_dearer_a_family_the_longer_it_waits_for_what_the_others_promise(sha
         assert moves[:3] == cheap
         assert ("dear", "default") in moves
     else:
-        assert moves[:2] == [("dear", "default"), cheap[0]]
+        portfolios = [("dear", "portfolio")] * (share <= 0.05) + [cheap[1]]
+        assert moves[: 2 + len(portfolios)] == [("dear", "default"), cheap[0], *portfolios]
+
+
+def test_the_portfolio_of_a_baseline_opens_nothing():
+    families = (make_family("near", order=0, baseline=True), make_family("trees", order=1))
+    spaces = {name: make_space(name, portfolio=[{"x": 0.1}]) for name in ("near", "trees")}
+    moves = take(make_proposals(families, spaces=spaces), 3, learn=False)
+    assert [(c.family, c.origin) for c in moves] == [("near", "baseline"), ("trees", "default"), ("trees", "portfolio")]
 
 
 @pytest.mark.parametrize(
