@@ -65,7 +65,7 @@ def fits_a_gpu(gpus: int, slots: int) -> int:
 
 def uses_gpu(family: str, machine: Machine) -> bool:
     """Whether fits of a family are given a share of a GPU."""
-    return machine.gpus > 0 and discover()[family].uses_gpu
+    return machine.gpus > 0 and discover()[family].takes_gpu
 
 
 def gpu_share(machine: Machine, slots: int) -> float:

@@ -103,10 +103,11 @@ class Family:
     tells the ``rounds`` it kept, takes those of other folds in their stead, and keeps the best of what it has when its
     time is over, telling after how many rounds it ``ended_at`` that. ``libraries`` names the distributions
     whose versions decide a fit, ``imports`` the modules that are imported before the clock of a first fit starts.
-    ``max_rows`` (of training rows) is where the family stops being affordable; beyond it, it is skipped with that
-    reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`), ``gpu_memory`` those that it takes of a
-    GPU. ``space`` is the file of a third party's search space, called ``<name>.yaml``; None for
-    ``search_spaces/<name>.yaml``.
+    ``uses_gpu`` says whether fits take a GPU, or finds out, where there is one, whether the installed build of the
+    library can. ``max_rows`` (of training rows) is where the family stops being affordable; beyond it, it is
+    skipped with that reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`), ``gpu_memory``
+    those that it takes of a GPU. ``space`` is the file of a third party's search space, called ``<name>.yaml``;
+    None for ``search_spaces/<name>.yaml``.
     """
 
     name: str
@@ -124,12 +125,17 @@ class Family:
     baseline: bool = False
     watches: bool = False
     borrows: bool = False
-    uses_gpu: bool = False
+    uses_gpu: bool | Callable[[], bool] = False
     version: int = 1
     max_rows: int | None = None
     memory: Memory = usual
     gpu_memory: Memory = nothing
     space: Path | None = None
+
+    @property
+    def takes_gpu(self) -> bool:
+        """Whether fits take a GPU where there is one; may import the library."""
+        return self.uses_gpu() if callable(self.uses_gpu) else self.uses_gpu
 
 
 def target_range(y: Array, margin: float = 0.05) -> tuple[float, float]:

@@ -94,7 +94,7 @@ def gpu_checks() -> Iterator[Check]:
         yield Check(name="parity", status="error", detail="no GPU to compare the CPU with", hint=hint)
         return
     for family in discover().values():
-        if family.uses_gpu:
+        if family.takes_gpu:
             for kind in sorted(family.tasks):
                 yield _checked(f"{family.name}, {kind}", partial(compare, family, kind))
 

@@ -1,11 +1,14 @@
 """Fits on two devices beside each other; here the CPU stands for both, or a family that comes out otherwise on one."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from bench import parity
+from bench.families import lightgbm
+from bench.families.lightgbm import built_for_cuda
 from bench.family import discover
 from bench.parity import compare, gpu_checks
 
@@ -53,6 +56,31 @@ def test_a_library_that_cannot_use_the_device_says_why(monkeypatch):
     checks = checked(monkeypatch, mlp=discover()["mlp"])
     assert {check.status for check in checks} == {"error"}
     assert all("cuda" in check.detail.lower() for check in checks)
+
+
+@pytest.fixture
+def asked_anew():
+    built_for_cuda.cache_clear()
+    yield
+    built_for_cuda.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("library", "takes"),
+    [(b"..CUDA Tree Learner was not enabled in this build.\n", False), (b"..cudaMalloc..", True), (None, False)],
+)
+def test_lightgbm_takes_a_gpu_where_its_build_allows(library, takes, tmp_path, monkeypatch, asked_anew):
+    (tmp_path / "lib").mkdir()
+    if library is not None:
+        (tmp_path / "lib" / "lib_lightgbm.so").write_bytes(library)
+    monkeypatch.setattr(lightgbm, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=[tmp_path]))
+    assert discover()["lightgbm"].takes_gpu is takes
+
+
+def test_the_build_of_lightgbm_is_told_right_and_a_fit_is_told_its_device(monkeypatch, asked_anew):
+    checks = checked(monkeypatch, lightgbm=replace(discover()["lightgbm"], uses_gpu=True))
+    refused = all("CUDA Tree Learner was not enabled" in check.detail for check in checks)
+    assert built_for_cuda() != refused
 
 
 def test_without_a_gpu_there_is_nothing_to_compare(monkeypatch):

@@ -1,5 +1,7 @@
 """LightGBM: leaf-wise gradient boosting, native categories and missing values."""
 
+import functools
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,18 @@ from bench.resources import Allotment, Deadline
 
 _MODEL_FILE = "model.txt"
 _LEARNING_RATE = 0.05
+_WITHOUT_CUDA = b"CUDA Tree Learner was not enabled in this build"
 #: Parameters that a search space may have and that bins depend on.
 _BINNING = ("max_bin", "min_data_in_bin", "enable_bundle", "linear_tree")
+
+
+@functools.cache
+def built_for_cuda() -> bool:
+    """Whether the installed build learns on a GPU; one that does not, as the usual wheels, holds the words to say so."""
+    found = find_spec("lightgbm")
+    folders = (found and found.submodule_search_locations) or ()
+    libraries = [path for folder in folders for path in Path(folder, "lib").glob("*lightgbm.*")]
+    return bool(libraries) and all(_WITHOUT_CUDA not in path.read_bytes() for path in libraries)
 
 
 class LightgbmEstimator(FamilyEstimator):
@@ -39,7 +51,7 @@ class LightgbmEstimator(FamilyEstimator):
         import lightgbm
 
         self._threads = allotment.cpus
-        params = self._library_params(allotment.cpus)
+        params = self._library_params(allotment)
         data, watched = kept(self._settings, X, allotment, lambda: self._binned(X, y, valid, params), _BINNING)
         booster = lightgbm.Booster(params, data)
         if watched is not None:
@@ -71,7 +83,7 @@ class LightgbmEstimator(FamilyEstimator):
         weights = row_weights(self._settings, valid[1], training=y)
         return data, data.create_valid(valid[0].values, label=valid[1], weight=weights, params=params).construct()
 
-    def _library_params(self, threads: int) -> dict[str, Any]:
+    def _library_params(self, allotment: Allotment) -> dict[str, Any]:
         """Settings in the library's words."""
         settings = self._settings
         multiclass = settings.kind == "multiclass"
@@ -79,7 +91,8 @@ class LightgbmEstimator(FamilyEstimator):
         return {
             "objective": objectives[loss_of(settings)],
             "num_class": settings.n_classes if multiclass else 1,
-            "num_threads": threads,
+            "num_threads": allotment.cpus,
+            "device_type": allotment.device,
             "seed": settings.seed,
             "deterministic": True,
             "force_row_wise": True,
@@ -118,6 +131,7 @@ FAMILY = Family(
     behind=0.05,
     watches=True,
     borrows=True,
+    uses_gpu=built_for_cuda,
     version=5,
     memory=histograms(6.0),
 )

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/search.py FOLDER OUT [--tables heloc,satimage,king_county_house_sales]
         [--fits 200 | --seconds 60] [--seeds 5] [--rows 2000] [--families linear,lightgbm,xgboost,extra_trees,knn]
-        [--minutes 60]
+        [--policies brain,random] [--minutes 60]
 
 FOLDER holds tables as parquet files with a card each, as for `features.py`. Every policy spends so many fits of a fold,
 or so many seconds in which one fit follows the other, on at most so many rows. After every fit, the best whole
@@ -271,13 +271,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="by the clock; --fits are the points of a curve then")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--policies", default=",".join(POLICIES))
     parser.add_argument("--minutes", type=float, default=60.0)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     file, deadline = arguments.out / "curves.jsonl", time.monotonic() + 60 * arguments.minutes
     file.touch()
     known = {(r["table"], r["policy"], r["seed"]) for r in map(json.loads, file.read_text().splitlines())}
-    for seed, table, policy in itertools.product(range(arguments.seeds), arguments.tables.split(","), POLICIES):
+    tables, policies = arguments.tables.split(","), arguments.policies.split(",")
+    for seed, table, policy in itertools.product(range(arguments.seeds), tables, policies):
         if (table, policy, seed) not in known and time.monotonic() < deadline:
             curve = run(arguments, table, policy, seed)
             with file.open("a") as stream:
