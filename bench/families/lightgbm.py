@@ -24,7 +24,7 @@ _BINNING = ("max_bin", "min_data_in_bin", "enable_bundle", "linear_tree")
 
 @functools.cache
 def built_for_cuda() -> bool:
-    """Whether the installed build learns on a GPU; one that does not, as the usual wheels, holds the words to say so."""
+    """Whether the installed build learns on a GPU; one that does not, like usual wheels, holds the words to say so."""
     found = find_spec("lightgbm")
     folders = (found and found.submodule_search_locations) or ()
     libraries = [path for folder in folders for path in Path(folder, "lib").glob("*lightgbm.*")]
