@@ -39,6 +39,11 @@ CHEAP = {
 }
 
 
+def ranked(frame: pl.DataFrame) -> list[dict]:
+    """Rows of a board that have a rank: what was given up on its way has none."""
+    return frame.filter(pl.col("rank").is_not_null()).to_dicts()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
     """A finished run with the data that it was made from."""
@@ -58,7 +63,7 @@ class Finished:
 
     @property
     def ranked(self) -> list[dict]:
-        return self.frame.filter(pl.col("rank").is_not_null()).to_dicts()
+        return ranked(self.frame)
 
     @property
     def problem(self) -> Problem:

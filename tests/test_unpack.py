@@ -80,8 +80,8 @@ def test_fit_that_fails_now_is_told(multiclass, copy, told, monkeypatch):
     assert not (copy / "predictors").exists()
 
 
-def test_no_name_means_the_best(multiclass, told):
-    assert predictor_for(multiclass.folder, None, told.append).default == multiclass.ranked[0]["model"]
+def test_no_name_means_what_predicts(multiclass, told):
+    assert predictor_for(multiclass.folder, None, told.append).default == multiclass.run.predictor.default
 
 
 def test_shipped_model_needs_neither_data_nor_lock(multiclass, copy, told, monkeypatch):
