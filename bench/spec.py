@@ -48,8 +48,8 @@ _OF_TASK = ("target", "metric", "task", "positive_class", "group", "time", "gap"
 #: Keys that change how a run is carried out, or how much of it, but never what one of its results is; a preset's name
 #: among them, since what it stands for is in the other keys.
 _NOT_IDENTITY = frozenset(
-    {"budget", "trials", "cpus", "gpus", "memory", "engine", "address", "output", "allow", "track", "preset", "refit"}
-    | {"fit_limit"}
+    {"budget", "trials", "fit_limit", "cpus", "gpus", "memory", "engine", "address", "output", "allow", "track"}
+    | {"preset", "refit"}
 )
 #: Keys whose outcome is in the fingerprint of the data.
 _IN_FINGERPRINT = frozenset({"sep", "encoding", "decimal", "null", "bad_lines", "query", "offline", "drop"})
