@@ -75,6 +75,11 @@ class Plan:
     window_seconds: float
     fit_limit: float = math.inf
 
+    @property
+    def counted(self) -> bool:
+        """Whether the run ends after so many trials, whatever the clock says."""
+        return self.trials is not None
+
 
 def plan(
     spec: RunSpec, machine: Machine, stop: threading.Event, *, spent: float, cells: int, probabilities: int = 0

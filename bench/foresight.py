@@ -57,10 +57,6 @@ class Foresight:
         self._proposals, self._plan, self._rungs = proposals, plan, rungs
 
     @property
-    def _counted(self) -> bool:
-        return self._plan.trials is not None
-
-    @property
     def _left(self) -> float:
         """Seconds that the search has left."""
         return self._plan.search.left
@@ -72,7 +68,7 @@ class Foresight:
 
     def over(self, *, scored: bool) -> bool:
         """Whether it is too late for another candidate; baselines go on for longer, until one of them is ``scored``."""
-        if self._counted:
+        if self._plan.counted:
             return False
         if self._proposals.baseline_is_next:
             return self._baselines_left < LEAST_SECONDS and scored
@@ -84,7 +80,7 @@ class Foresight:
         A share as well where the other folds take as many rounds as this one comes to in its time. The ``first`` of
         those under way may take longer where nothing is ``scored`` yet.
         """
-        if self._counted:
+        if self._plan.counted:
             return None
         left = self._left
         if entry.candidate.origin == "baseline":
@@ -102,7 +98,7 @@ class Foresight:
 
     def too_slow(self, entry: UnderWay) -> str:
         """Say why a candidate cannot be finished before the search ends; empty when it can."""
-        if self._counted or entry.candidate.origin == "baseline" or not (cost := self._cost(entry)):
+        if self._plan.counted or entry.candidate.origin == "baseline" or not (cost := self._cost(entry)):
             return ""
         begun = len(entry.results) + len(entry.handed)
         needed, left = self._seconds_needed(cost, begun, entry.rungs), self._left
@@ -118,7 +114,7 @@ class Foresight:
 
     def promised(self, entries: Iterable[UnderWay]) -> float:
         """Worker-seconds that candidates under way still take, if all are seen through."""
-        if self._counted:
+        if self._plan.counted:
             return 0.0
         return sum((entry.rungs[-1] - len(entry.results)) * (self._cost(entry) or 0.0) for entry in entries)
 
@@ -129,7 +125,7 @@ class Foresight:
         of the workers' seconds. While none is known, what fits is that a first fold is handed out: all of the time is
         what one is said to take that is guessed to be hopeless.
         """
-        if self._counted:
+        if self._plan.counted:
             return 0.0
         left, seconds = self._left, self._proposals.seconds_a_fold(family, cost)
         if seconds is None:

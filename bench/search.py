@@ -121,15 +121,11 @@ class Search:
         self._closed: list[tuple[int, TrialResult]] = []
         self._proposed = 0
         self._stopped = False
-        past = [entry for entry in past if not (self._counted and entry.cut)]  # a count knows no time
+        past = [entry for entry in past if not (self._plan.counted and entry.cut)]  # a count knows no time
         self._finished_folds = {entry.candidate.trial_id: entry.folds for entry in past}
-        if not self._counted:
+        if not self._plan.counted:
             for entry in past:
                 self._take_up(entry)
-
-    @property
-    def _counted(self) -> bool:
-        return self._plan.trials is not None
 
     def next(self, *, baselines_only: bool = False) -> Work | None:
         """Hand out one fit; None when there is nothing to hand out until more results are told, or ever."""
@@ -207,7 +203,7 @@ class Search:
 
     def _propose(self) -> bool:
         """Open one candidate, or in a counted run the next batch; False when there is none to open now."""
-        if self._counted:
+        if self._plan.counted:
             wanted = 0 if self._open else min(BATCH, (self._plan.trials or 0) - self._proposed)
         else:
             wanted = int(not self._foresight.over(scored=self._has_result))
@@ -226,7 +222,7 @@ class Search:
     def _open_next(self) -> UnderWay | None:
         """Open the next proposal."""
         share = partial(self._foresight.share, self._foresight.promised(self._open))
-        candidate = self._proposals.propose(share=share, timed=not self._counted)
+        candidate = self._proposals.propose(share=share, timed=not self._plan.counted)
         return None if candidate is None else self._start(candidate)
 
     def _start(self, candidate: Candidate) -> UnderWay:
@@ -269,7 +265,7 @@ class Search:
         """Close a candidate that failed, is through or is clearly worse; otherwise let it into the next rung."""
         failed = next((result for result in entry.in_order if result.status != "ok"), None)
         whole_rung = len(entry.results) >= entry.rungs[entry.rung]
-        if failed is not None and (whole_rung or not self._counted):
+        if failed is not None and (whole_rung or not self._plan.counted):
             self._close(entry, failed.status, failed.reason)
         elif len(entry.results) < self._n_folds and (reason := self._foresight.too_slow(entry)):
             self._close(entry, "timeout", reason)
@@ -290,11 +286,12 @@ class Search:
         """
         if not candidate.patient or self._may_be_dear(candidate):
             return self._rungs
-        return rungs(self._n_folds, (LENDERS,) if self._counted or self._proposals.yields(candidate.family) else ())
+        waits = self._plan.counted or self._proposals.yields(candidate.family)
+        return rungs(self._n_folds, (LENDERS,) if waits else ())
 
     def _may_be_dear(self, candidate: Candidate) -> bool:
         """Whether a candidate is given up if it is dear and behind; a family's first is seen through."""
-        return not (self._counted or candidate.number == 0 or candidate.rows is not None)
+        return not (self._plan.counted or candidate.number == 0 or candidate.rows is not None)
 
     def _hopeless(self, entry: UnderWay) -> str:
         """Say why a candidate is given up: what it is to beat is clearly better on the folds that both finished."""
@@ -326,7 +323,7 @@ class Search:
         self._waiting.append((entry.place, result))
         for observer in self._observers:
             observer.closed(result)
-        if not (self._counted and self._open):
+        if not (self._plan.counted and self._open):
             self._learn()
 
     def _learn(self) -> None:

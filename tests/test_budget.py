@@ -61,6 +61,20 @@ def test_a_counted_run_knows_no_clock(spent):
     assert made.search.left == made.total.left == math.inf
 
 
+@pytest.mark.parametrize(
+    ("asked", "limit"),
+    [
+        ({"trials": 7}, 3600.0),
+        ({"trials": 7, "fit_limit": "90s"}, 90.0),
+        ({"budget": 300.0}, math.inf),
+        ({"budget": 300.0, "fit_limit": "2m"}, 120.0),
+    ],
+)
+def test_a_fit_counts_as_hung_after_what_was_asked_for(asked, limit):
+    made = plan(make_spec(dataset="d", **asked), here(4), threading.Event(), spent=0.0, cells=0)
+    assert (made.fit_limit, made.counted) == (limit, "trials" in asked)
+
+
 def test_one_fit_a_core_and_at_least_one():
     assert [spend(60.0, cpus=cpus).slots for cpus in (0, 1, 3)] == [1, 1, 3]
 

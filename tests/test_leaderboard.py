@@ -194,6 +194,7 @@ def test_board_by_another_metric_is_ordered_by_its_column(request, tmp_path, kin
 def test_board_by_its_own_metric_is_the_same(binary, tmp_path):
     board = rescore(copied(binary, tmp_path / "run"), "roc_auc")
     assert ranked(board.frame) == binary.ranked
+    assert board.frame["trial_id"].equals(binary.frame["trial_id"])
 
 
 CUSTOM = """
