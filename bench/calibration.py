@@ -3,6 +3,7 @@
 Both have one parameter, so that they fit little noise; whoever judges them has to do so on other rows.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,10 +38,15 @@ def adjusted(
     classes: Sequence[Any],
     *,
     rows: Array,
+    repeats: float = 1.0,
 ) -> Combiner:
-    """Adjust a combiner to the metric where the ``rows`` to learn from suffice; else it is returned as it is."""
-    temperature = metric.name in _PROPER and len(rows) >= _TEMPERATURE_ROWS[len(classes) > 2]
-    threshold = metric.needs == "labels" and metric.name not in _ONE_SIDED and len(rows) >= _THRESHOLD_ROWS
+    """Adjust a combiner to the metric where the ``rows`` to learn from suffice; else it is returned as it is.
+
+    ``repeats`` says how often each row comes in ``rows``, in the mean.
+    """
+    distinct = len(rows) / repeats
+    temperature = metric.name in _PROPER and distinct >= _TEMPERATURE_ROWS[len(classes) > 2]
+    threshold = metric.needs == "labels" and metric.name not in _ONE_SIDED and distinct >= _THRESHOLD_ROWS
     if predictions.ndim < 3 or not (temperature or threshold):
         return combiner
     few = min(_MOST_TEMPERATURE_ROWS, _MOST_PROBABILITIES // len(classes))
@@ -49,7 +55,7 @@ def adjusted(
     told, y = combined(combiner, predictions, rows), y[rows]
     if temperature:
         return Adjusted(inner=combiner, sharpness=_sharpness(told, y), bias=(0.0,) * told.shape[1])
-    bias = _bias(told, y, metric, classes)
+    bias = _bias(told, y, metric, classes, repeats)
     return Adjusted(inner=combiner, sharpness=1.0, bias=bias) if any(bias) else combiner
 
 
@@ -68,11 +74,12 @@ def _sharpness(probabilities: Array, y: Array) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
 
 
-def _bias(probabilities: Array, y: Array, metric: Metric, classes: Sequence[Any]) -> tuple[float, ...]:
+def _bias(probabilities: Array, y: Array, metric: Metric, classes: Sequence[Any], repeats: float) -> tuple[float, ...]:
     """What to add to the log-probabilities so that the most probable class is the one to tell.
 
     Of several resamples' best thresholds the median is taken, and only where it gains more than two standard errors
-    over none: the best one of all rows would be the one that chance favours most.
+    over none: the best one of all rows would be the one that chance favours most. Rows that come several times tell no
+    more than once.
     """
     n_rows, n_classes = probabilities.shape
     if n_classes == 2:
@@ -94,4 +101,4 @@ def _bias(probabilities: Array, y: Array, metric: Metric, classes: Sequence[Any]
         return none
     best = int(np.median(errors.argmin(axis=1)))
     gains = errors[:, neutral] - errors[:, best]
-    return tuple(tried[best].tolist()) if gains.mean() > 2 * gains.std() else none
+    return tuple(tried[best].tolist()) if gains.mean() > 2 * math.sqrt(repeats) * gains.std() else none

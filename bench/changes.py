@@ -10,10 +10,10 @@ from bench.environment import environment
 from bench.family import get_family
 from bench.problem import Problem
 from bench.processor import Processor, processor
-from bench.resources import Allotment, available_cpus, available_gpus, machine
+from bench.resources import machine
 from bench.roster import trial_identity
 from bench.store import read_events, read_json
-from bench.trial import FoldResult
+from bench.trial import FoldResult, allotment_like
 
 #: What sessions record of where they run, as it is called here.
 _SOFTWARE = {
@@ -51,13 +51,6 @@ class Fit:
     def key(self) -> tuple[str, int]:
         """Trial and fold."""
         return self.candidate.trial_id, self.recorded.fold
-
-    @property
-    def allotment(self) -> Allotment:
-        """What it was given, as far as this machine has it."""
-        cuda = self.recorded.device == "cuda" and available_gpus() > 0
-        threads = min(self.recorded.threads, available_cpus()[0])
-        return Allotment(cpus=threads, gpu=float(cuda), device="cuda" if cuda else "cpu")
 
 
 def changes(problem: Problem, fits: Sequence[Fit]) -> tuple[Change, ...]:
@@ -97,7 +90,7 @@ def _environment_changes(then: Mapping[str, Any]) -> Iterator[Change]:
 
 def _place_changes(fit: Fit) -> Iterator[Change]:
     """Compare what a fold was fitted on with what it is fitted on now."""
-    recorded, allotment = fit.recorded, fit.allotment
+    recorded, allotment = fit.recorded, allotment_like(fit.recorded)
     yield from _change("threads a fit", recorded.threads, allotment.cpus)
     yield from _change("device", recorded.device, allotment.device)
     if recorded.processor:

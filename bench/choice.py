@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.ensemble import SECOND_LAYER, Ensemble
 from bench.metric import Array, Metric
+from bench.split import Splits
 from bench.stats import probability_worse
 from bench.trial import TrialResult
 
@@ -38,7 +39,7 @@ def best_single(results: Sequence[TrialResult], metric: Metric) -> TrialResult:
 
 
 def choose(
-    results: Sequence[TrialResult], ensembles: Sequence[Ensemble], metric: Metric, *, classes: int = 0
+    results: Sequence[TrialResult], ensembles: Sequence[Ensemble], metric: Metric, splits: Splits, *, classes: int = 0
 ) -> Choice:
     """Choose between the best ensemble and the best single model, of which there must be one.
 
@@ -50,8 +51,8 @@ def choose(
     rows = [ensemble.result for ensemble in ensembles]
     bonus = {SECOND_LAYER: 1.0 - _LAYER_BONUS} if metric.name == "log_loss" and classes > 2 else {}
     best = min(rows, key=lambda row: (metric.error(row.mean) * bonus.get(row.candidate.name, 1.0), row.candidate.name))
-    ours, theirs = _fair_errors(_errors(rows, metric)), _fair_errors(_errors(results, metric))
-    worse = probability_worse(ours.tolist(), theirs.tolist(), valid_share=1 / max(2, len(ours)))
+    ours, theirs = (_fair_errors(_errors(all_of_them, metric), splits) for all_of_them in (rows, results))
+    worse = probability_worse(ours.tolist(), theirs.tolist(), valid_share=splits.valid_share)
     name = best.candidate.name
     counted = (
         f", of whose log loss {_LAYER_BONUS:.0%} is taken off (it does better on new rows)" if name in bonus else ""
@@ -67,9 +68,9 @@ def _errors(results: Sequence[TrialResult], metric: Metric) -> Array:
     return np.array([[metric.error(score) for score in r.scores] for r in results if r.status == "ok"])
 
 
-def _fair_errors(errors: Array) -> Array:
-    """For each fold the error of the candidate that is best by the other folds; of a lone fold, the least error."""
-    folds = errors.shape[1]
-    others = errors.sum(axis=1, keepdims=True) - errors if folds > 1 else errors
-    fair: Array = errors[others.argmin(axis=0), np.arange(folds)]
+def _fair_errors(errors: Array, splits: Splits) -> Array:
+    """For each fold the error of the candidate that is best by the folds that have a say in it."""
+    fair: Array = np.array(
+        [errors[errors[:, splits.beside(fold)].sum(axis=1).argmin(), fold] for fold in range(errors.shape[1])]
+    )
     return fair

@@ -11,6 +11,8 @@ from bench.metric import Array, TaskKind
 MAX_BINS = 10
 _MAX_GREEDY_GROUPS = 5_000
 _MAX_GROUP_STRATA = 64
+#: Groups are dealt by size times a number between these: the sizes alone would give every seed the same parts.
+_JITTER = (0.85, 1.18)
 _SURE_ROWS = 5
 #: Share that is watched, at most, of the rows that may be.
 _MOST_OF_THEM = 0.9
@@ -56,7 +58,7 @@ def take(strata: Array, share: float, rng: np.random.Generator) -> Array:
 
 
 def deal_groups(strata: Array, groups: Array, shares: Array, rng: np.random.Generator) -> Array:
-    """Deal whole groups to parts of the given shares (which sum to 1), the largest first.
+    """Deal whole groups to parts of the given shares (which sum to 1), about the largest first.
 
     Each group goes where the sum over strata and parts of share x (filled - 1)^2 grows least, size counting as one
     more stratum. Groups after the 5,000 largest are too small to matter one by one and are dealt in turn.
@@ -66,8 +68,7 @@ def deal_groups(strata: Array, groups: Array, shares: Array, rng: np.random.Gene
     width, count = int(columns.max(initial=0)) + 1, int(member.max(initial=-1)) + 1
     table = np.bincount(member * width + columns, minlength=count * width).reshape(count, width)
     table = np.column_stack([table, table.sum(axis=1)])
-    shuffled = rng.permutation(count)
-    order = shuffled[np.argsort(-table[shuffled, -1], kind="stable")]
+    order = np.argsort(-table[:, -1] * rng.uniform(*_JITTER, count), kind="stable")
     weight = table / np.maximum(table.sum(axis=0), 1)
     filled = np.zeros((len(shares), width + 1))
     part = np.empty(count, dtype=np.int64)

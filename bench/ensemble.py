@@ -17,6 +17,7 @@ from bench.budget import NEVER, Until, within
 from bench.calibration import adjusted
 from bench.candidate import Candidate
 from bench.combine import Adjusted, Combiner, Mix, combined, mix_of
+from bench.deal import deal_groups
 from bench.identity import digest
 from bench.keep import best_of_families, has_models
 from bench.latency import quick_enough
@@ -184,10 +185,21 @@ def _parts(stored: _Stored) -> Iterator[_Part]:
         if len(others):
             yield _Part(rows=others, own=own, fold=fold, left_out=fold)
             continue
-        for number in range(_PARTS):
-            part = own[number::_PARTS]
-            others = everywhere[~np.isin(stored.rows, stored.rows[part])]
-            yield _Part(rows=others, own=part, fold=fold)
+        for part in _pieces(stored.problem, stored.rows[own]):
+            others = everywhere[~np.isin(stored.rows, stored.rows[own[part]])]
+            yield _Part(rows=others, own=own[part], fold=fold)
+
+
+def _pieces(problem: Problem, rows: Array) -> list[Array]:
+    """Cut a lone fold's rows into pieces, by place: whole groups, stretches of time, or in turn."""
+    task, places = problem.task, np.arange(len(rows))
+    if task.groups is not None:
+        even = np.full(_PARTS, 1 / _PARTS)
+        dealt = deal_groups(np.zeros_like(rows), task.groups[rows], even, np.random.default_rng(problem.seed))
+        return [piece for number in range(_PARTS) if len(piece := places[dealt == number])]
+    if task.time is not None:
+        return np.array_split(np.argsort(task.time[rows], kind="stable"), _PARTS)
+    return [places[number::_PARTS] for number in range(_PARTS)]
 
 
 def _fitted(stored: _Stored, parts: Sequence[_Part], deadline: Deadline, until: Until) -> list[_Ways]:
@@ -195,7 +207,7 @@ def _fitted(stored: _Stored, parts: Sequence[_Part], deadline: Deadline, until: 
     second layer; on all parts or on none. Once ``until`` is pressing, parts are left out."""
     share = within(until, shares(deadline.left, _LINEAR_WAYS * len(parts)))
     fitted = [_linear_ways(stored, part, share) for part in parts if not until.pressing]
-    if len(stored.rows) < LEAST_ROWS or until.pressing:
+    if len(np.unique(stored.rows)) < LEAST_ROWS or until.pressing:
         return fitted
     layers = []
     for part, ways, seconds in zip(parts, fitted, within(until, shares(deadline.left, len(parts))), strict=True):
@@ -213,7 +225,11 @@ def _linear_ways(stored: _Stored, part: _Part, share: Iterator[float]) -> _Ways:
     near = np.array(greedy.weights)
     stack = fit_stacker(predictions, y, task.kind, seed, near=near, rows=rows, seconds=next(share))
     ways: dict[str, Combiner] = {"ensemble_greedy": greedy, "ensemble_stack": stack}
-    ways = {name: adjusted(way, predictions, y, task.metric, task.classes, rows=rows) for name, way in ways.items()}
+    repeats = len(rows) / len(np.unique(stored.rows[rows]))
+    ways = {
+        name: adjusted(way, predictions, y, task.metric, task.classes, rows=rows, repeats=repeats)
+        for name, way in ways.items()
+    }
     seconds = (time.perf_counter() - begun) / len(ways)
     return {name: _Way(combiner=way, seconds=seconds) for name, way in ways.items()}
 
@@ -240,15 +256,10 @@ def _layer(stored: _Stored, part: _Part, ways: _Ways, seconds: float) -> _Way:
 def _pool(problem: Problem, candidates: Sequence[TrialResult], left_out: int | None) -> Array:
     """Numbers of the candidates that may be selected, best first: at most so many in all and of a family.
 
-    A fold that is ``left_out`` has no say, nor have those of other repeats, which are scored on its rows, too.
+    A fold that is ``left_out`` has no say, nor have those of other repeats: see `Splits.beside`.
     """
-    folds, metric = problem.splits.folds, problem.task.metric
-    asked = [
-        number
-        for number, fold in enumerate(folds)
-        if left_out is None or len(folds) == 1 or (number != left_out and fold.repeat == folds[left_out].repeat)
-    ]
-    asked = asked or [number for number in range(len(folds)) if number != left_out]  # repeats of one fold each
+    splits, metric = problem.splits, problem.task.metric
+    asked = range(len(splits.folds)) if left_out is None else splits.beside(left_out)
     errors = [np.mean([metric.error(candidate.scores[fold]) for fold in asked]) for candidate in candidates]
     ids = [candidate.candidate.trial_id for candidate in candidates]
     count: Counter[str] = Counter()

@@ -1,6 +1,6 @@
 """Folds over development rows: dealt, chained forward in time, or as they came with the data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,18 +69,37 @@ def shuffled_folds(
         repeats, told = _repeat_count(task, rows, count)
         notes += told
     spread = _spread(task, rows, count) if asked is None else count
-    folds: list[Fold] = []
-    for repeat in range(repeats):
-        part = _parts(task, rows, count, seed, repeat, spread)
-        folds += [
-            Fold(train=rows[part != number], valid=rows[part == number], repeat=repeat)
-            for number in range(count)
-            if (part == number).any()
-        ]
+    folds, told = _repeated(task, rows, count, repeats, seed, spread)
+    notes += told
     if spread > count:
         scored = len(folds[0].valid)
         notes += (f"each fold is scored on {scored:,} rows and learns from all others; --folds shares all rows out.",)
-    return tuple(folds), notes + _unscored_note(task, rows, folds, count)
+    return folds, notes + _unscored_note(task, rows, folds, count)
+
+
+def _repeated(
+    task: Task, rows: Array, count: int, repeats: int, seed: int, spread: int
+) -> tuple[tuple[Fold, ...], Notes]:
+    """Deal rows as often as is asked for, but for repeats that groups allow only as an earlier one, or unscorable."""
+    folds: list[Fold] = []
+    dealt: set[frozenset[bytes]] = set()
+    for repeat in range(repeats):
+        part = _parts(task, rows, count, seed, repeat, spread)
+        scored = {number: rows[part == number] for number in range(count) if (part == number).any()}
+        parts = frozenset(valid.tobytes() for valid in scored.values())
+        if parts not in dealt and (not dealt or _scorable(task, scored.values())):
+            folds += [Fold(train=rows[part != k], valid=valid, repeat=len(dealt)) for k, valid in scored.items()]
+            dealt.add(parts)
+    if len(dealt) == repeats:
+        return tuple(folds), ()
+    return tuple(folds), (
+        f"{len(dealt)} of {repeats} repeats are left: others divide the groups as before, or leave a class alone.",
+    )
+
+
+def _scorable(task: Task, scored: Iterable[Array]) -> bool:
+    """Whether each part holds two classes, where there are classes: whole groups are too coarse to promise it."""
+    return task.kind == "regression" or all(len(np.unique(task.y[rows])) > 1 for rows in scored)
 
 
 def _spread(task: Task, rows: Array, count: int) -> int:
@@ -201,7 +220,7 @@ def _safe_group_count(task: Task, rows: Array, count: int, seed: int) -> int:
         return count
     for fewer in range(count, 2, -1):
         part = _parts(task, rows, fewer, seed, 0)
-        if all(len(np.unique(task.y[rows[part == number]])) > 1 for number in range(fewer)):
+        if _scorable(task, [rows[part == number] for number in range(fewer)]):
             return fewer
     return 2
 

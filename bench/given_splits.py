@@ -106,7 +106,16 @@ def _joined(names: Iterable[str]) -> str:
 
 
 def _given(roles: Array, repeats: Array, origin: str, test: Array | None) -> GivenSplits:
-    """Bring parts to their types."""
+    """Bring parts to their types.
+
+    Raises:
+        DataError: test rows are learned from or scored in a fold, too.
+    """
+    if test is not None and (twice := int((roles[:, test] > 0).any(axis=0).sum())):
+        raise DataError(
+            f"--splits: {origin} must seal its test rows from all folds, but {twice} of them are learned from or "
+            "scored in a fold. Name one test set for all folds, or call the rows that a fold scores valid."
+        )
     return GivenSplits(roles=roles.astype(np.int8), repeats=repeats.astype(np.int64), origin=origin, test=test)
 
 

@@ -4,9 +4,15 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 _ASK_SECONDS = 10.0
+#: When the driver is first asked what a fit holds, and how much later each time than before: boosting has all that it
+#: takes soon, and a question is a process of its own.
+_FIRST_SECONDS, _LATER = 0.5, 2.0
+_PATIENCE_SECONDS = 1.0
 
 
 def visible_gpu() -> str:
@@ -16,11 +22,66 @@ def visible_gpu() -> str:
 
 def gpu_bytes(gpu: str) -> int:
     """Bytes of memory of a GPU, by number or UUID; 0 where ``nvidia-smi`` does not tell."""
-    command = ["nvidia-smi", f"--id={gpu}", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
+    return next((_bytes(told) for told in _asked(gpu, "--query-gpu=memory.total")), 0)
+
+
+def _held_bytes(gpu: str) -> int:
+    """Bytes that this process holds of a GPU; 0 where ``nvidia-smi`` does not tell, or numbers processes otherwise."""
+    told = (line.split(",") for line in _asked(gpu, "--query-compute-apps=pid,used_gpu_memory"))
+    return sum(_bytes(line[-1]) for line in told if line[0].strip() == str(os.getpid()))
+
+
+def _asked(gpu: str, query: str) -> list[str]:
+    """What ``nvidia-smi`` tells of a GPU, line by line; nothing where it cannot be asked."""
+    command = ["nvidia-smi", f"--id={gpu}", query, "--format=csv,noheader,nounits"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
         told = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_SECONDS, check=True).stdout
-        return int(told.split()[0]) * 2**20
-    return 0
+        return told.splitlines()
+    return []
+
+
+def _bytes(told: str) -> int:
+    """Read a number of MiB; 0 for anything else."""
+    return int(told) * 2**20 if told.strip().isdigit() else 0
+
+
+class GpuUse:
+    """The most that this process held of its GPU while a block ran, in ``bytes``; 0 where nobody knows.
+
+    By PyTorch's account where it was used, else by the driver's, which includes what CUDA itself takes.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.bytes, self._told, self._over = 0.0, 0, threading.Event()
+
+    def watch(self) -> None:
+        """Ask the driver now and then, until the block is over."""
+        pause = _FIRST_SECONDS
+        while not self._over.wait(pause):
+            self._told = max(self._told, _held_bytes(visible_gpu()))
+            pause *= _LATER
+
+    def end(self) -> None:
+        """Note what it was, and have PyTorch give back what it keeps for later."""
+        self._over.set()
+        self.bytes = _release() or float(self._told)
+
+
+@contextlib.contextmanager
+def gpu_use(device: str) -> Iterator[GpuUse]:
+    """Watch what a block takes of a GPU, if it runs on one."""
+    use = GpuUse()
+    if device != "cuda":
+        yield use
+        return
+    watching = threading.Thread(target=use.watch, name="gpu-use", daemon=True)
+    watching.start()
+    try:
+        yield use
+    finally:
+        use.end()
+        watching.join(_PATIENCE_SECONDS)
 
 
 def _cuda() -> Any:
@@ -29,7 +90,7 @@ def _cuda() -> Any:
     return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
 
-def release_gpu() -> float:
+def _release() -> float:
     """Give back what PyTorch keeps of a GPU for later; returns the most bytes that it had since the last time."""
     if (cuda := _cuda()) is None:
         return 0.0

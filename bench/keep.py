@@ -13,9 +13,9 @@ from bench.fold_data import forget, recipe_folder
 from bench.metric import Metric
 from bench.problem import Problem
 from bench.recipes import Features
-from bench.resources import Allotment, machine
+from bench.resources import machine
 from bench.store import PREDICTIONS, SUMS, fold_folder, intact, replacing, write_json, write_sums
-from bench.trial import CLASSES, TrialResult, lent_rounds, run_fold
+from bench.trial import CLASSES, TrialResult, allotment_like, lent_rounds, run_fold
 
 KEPT_A_FAMILY = 4
 #: The environment that a trial's models were fitted again in, where it was no session of the run that fitted them.
@@ -91,15 +91,15 @@ def _fit_again(problem: Problem, result: TrialResult, fold: int) -> None:
     folder = fold_folder(problem.folder, result.candidate.trial_id, fold)
     stored = folder / PREDICTIONS
     scored = stored.read_bytes() if intact(folder, PREDICTIONS) else None
-    ended_at = next(known.ended_at for known in result.folds if known.fold == fold)
+    known = next(known for known in result.folds if known.fold == fold)
     again = run_fold(
         problem,
         result.candidate,
         fold,
-        allotment=Allotment(),
+        allotment=allotment_like(known),
         seconds=None,
         lent=lent_rounds(result.folds),
-        ended_at=ended_at,
+        ended_at=known.ended_at,
     )
     if again.status != "ok":
         raise RunFailedError(f"{result.candidate.name} could not be fitted again on fold {fold}: {again.reason}.")

@@ -17,7 +17,7 @@ from bench.problem import Problem
 from bench.resources import Deadline, shares
 from bench.sealed import look
 from bench.spec import read_config
-from bench.split import load_splits
+from bench.split import Splits, load_splits
 from bench.stats import Resamples, bootstrap_interval
 from bench.store import check_answer, fold_folder, read_json, read_predictions, replacing, write_json, write_text
 from bench.trial import TrialResult
@@ -157,7 +157,7 @@ def build_leaderboard(
         labels = look(problem.folder, "leaderboard")
         whole = [(row, result) for row, result in zip(rows, results, strict=True) if result.status == "ok"]
         whole.sort(key=lambda pair: task.metric.error(pair[1].mean))
-        resamples = _resamples(labels, task.kind, problem.seed)
+        resamples = _resamples(labels, task.kind, problem.seed, problem.splits)
         share_of = within(until, shares(seconds, len(whole), most=_FIRST))
         for (row, result), share in zip(whole, share_of, strict=True):
             prediction = test_prediction(problem, result)
@@ -232,7 +232,7 @@ def _stored_scores(folder: Path, board: Leaderboard, metric: Metric) -> dict[str
         tests[trial_id] = np.mean([test for _, test in stored], axis=0)
     if len(splits.test):
         labels = look(folder, f"leaderboard by {metric.name}")
-        resamples = _resamples(labels, board.kind, read_config(folder / "spec.yaml")["seed"])
+        resamples = _resamples(labels, board.kind, read_config(folder / "spec.yaml")["seed"], splits)
         for trial_id, share in zip(whole, shares(_SECONDS, len(whole), most=_FIRST), strict=True):
             scores[trial_id] |= _tested(metric, labels, tests[trial_id], classes, resamples, share)
     return scores
@@ -298,10 +298,11 @@ def oof_prediction(problem: Problem, result: TrialResult) -> tuple[Array, Array]
     return rows, total / count
 
 
-def _resamples(labels: Array, kind: TaskKind, seed: int) -> Resamples:
-    """The same draws of test rows for every row of the board, stratified by class."""
+def _resamples(labels: Array, kind: TaskKind, seed: int, splits: Splits) -> Resamples:
+    """The same draws of test rows for every row of the board: some of each class, or whole groups."""
     strata = labels if kind != "regression" else None
-    return Resamples(n_rows=len(labels), seed=seed, labels=strata, repeats=_REPEATS)
+    groups = splits.test_groups if len(splits.test_groups) else None
+    return Resamples(n_rows=len(labels), seed=seed, labels=strata, groups=groups, repeats=_REPEATS)
 
 
 def _tested(

@@ -1,7 +1,7 @@
 """One model a member in place of a bag of fold models: fitted on all development rows, quicker to predict with.
 
-Rounds of boosting are the mean over the fold models', since no row is left to stop by. Nothing judges these models:
-what is known of them are the scores of the bag.
+Rounds of boosting and epochs of nets are the mean over the fold models', since no row is left to stop by. Nothing
+judges these models: what is known of them are the scores of the bag.
 """
 
 import contextlib
@@ -85,7 +85,8 @@ def fit_again(
     try:
         for member in members:
             rounds = _mean_rounds(member)
-            told = "" if rounds is None else f" for {rounds:,} rounds"
+            unit = "rounds" if discover()[member.candidate.family].borrows else "epochs"
+            told = "" if rounds is None else f" for {rounds:,} {unit}"
             tell(f"{member.candidate.name} is fitted on {rows:,} rows{told}.")
             _fit(whole, member.candidate, rounds, cpus, deadline)
         candidates = [replace(member.candidate, rows=None) for member in members]

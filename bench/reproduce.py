@@ -25,7 +25,7 @@ from bench.predictor import load_predictor
 from bench.problem import Problem
 from bench.search import Past
 from bench.store import fold_folder, read_events, read_json, read_predictions
-from bench.trial import lent_rounds, run_fold
+from bench.trial import allotment_like, lent_rounds, run_fold
 from bench.unpack import board_row, problem_of
 
 #: How far predictions may lie apart and still be as good as the same: a probability, or a part of the target's standard
@@ -173,7 +173,13 @@ def _fit(problem: Problem, fits: Sequence[Fit], changed: Sequence[Change], tell:
             tell(f"{candidate.name} is fitted again on {folds} fold{'s' * (folds != 1)}.")
         ended_at = fit.recorded.ended_at
         again = run_fold(
-            problem, candidate, fold, allotment=fit.allotment, seconds=None, lent=fit.lent, ended_at=ended_at
+            problem,
+            candidate,
+            fold,
+            allotment=allotment_like(fit.recorded),
+            seconds=None,
+            lent=fit.lent,
+            ended_at=ended_at,
         )
         if again.status != "ok":
             since = f" Changed since it was fitted: {'; '.join(map(str, changed))}." if changed else ""

@@ -7,10 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from bench.engine import allotment_for
 from bench.errors import RequestError, choices
-from bench.family import Family, select, space_of
+from bench.family import Family, Growth, select, space_of
 from bench.fold_data import recipe_key
 from bench.identity import digest
 from bench.log_target import is_skewed
+from bench.metric import TaskKind
 from bench.problem import Problem
 from bench.proposals import Member, Proposals, row_steps
 from bench.recipes.features import conditions
@@ -101,6 +102,13 @@ def families_for(task: Task, splits: Splits, asked: Sequence[str]) -> tuple[tupl
     return tuple(fitting), tuple(notes)
 
 
+def _growth(kind: TaskKind, rows: int, outputs: int) -> dict[Growth | None, float]:
+    """What each family's cost is multiplied by, as `Family` says."""
+    thousands = rows / 1_000
+    values = _VALUES_COST if kind == "regression" else 1.0
+    return {None: 1.0, "outputs": outputs, "values": values, "rows": thousands, "rows squared": thousands**2}
+
+
 def make_proposals(
     problem: Problem, families: Sequence[Family], spec: RunSpec, machine: Machine, *, seconds: float = math.inf
 ) -> Proposals:
@@ -132,14 +140,7 @@ def make_proposals(
     columns = min(MOST_COLUMNS, len(problem.task.schema.columns))
     a_row = _SECONDS_A_ROW * max(1.0, columns / _COLUMNS)
     steps = (rows,) if spec.trials is not None else row_steps(rows, _FIRST_SHARE * seconds / (outputs * a_row))
-    values = _VALUES_COST if problem.task.kind == "regression" else 1.0
-    growth = {
-        None: 1.0,
-        "outputs": outputs,
-        "values": values,
-        "rows": rows / 1_000,
-        "rows squared": (rows / 1_000) ** 2,
-    }
+    growth = _growth(problem.task.kind, rows, outputs)
     return Proposals(
         [member(family) for family in families],
         metric=problem.task.metric,

@@ -107,14 +107,18 @@ class Search:
         *,
         metric: Metric,
         n_folds: int,
+        valid_share: float | None = None,
         plan: Plan,
         observers: Sequence[Observer],
         past: Iterable[Past] = (),
     ) -> None:
         """Begin, or go on from ``past``: in a run by the clock its candidates are taken up first; a counted run
-        proposes the same candidates anew and reuses their finished folds."""
+        proposes the same candidates anew and reuses their finished folds.
+
+        ``valid_share`` is `Splits.valid_share`, by default that of folds which share all rows out."""
         self._proposals, self._metric, self._plan, self._observers = proposals, metric, plan, observers
         self._n_folds, self._rungs = n_folds, rungs(n_folds)
+        self._valid_share = 1 / max(2, n_folds) if valid_share is None else valid_share
         self._foresight = Foresight(proposals, plan, self._rungs)
         self._open: list[UnderWay] = []
         self._waiting: list[tuple[int, TrialResult]] = []
@@ -308,7 +312,7 @@ class Search:
         """Whether whole scores by fold are clearly better than a candidate's so far."""
         errors = [self._metric.error(result.score) for result in entry.in_order if result.score is not None]
         best = [self._metric.error(score) for score in rival or ()]
-        return bool(best) and probability_worse(errors, best, valid_share=1 / max(2, self._n_folds)) > _GIVE_UP
+        return bool(best) and probability_worse(errors, best, valid_share=self._valid_share) > _GIVE_UP
 
     def _result(self, entry: UnderWay, status: Status, reason: str) -> TrialResult:
         """Sum up a candidate."""

@@ -186,8 +186,8 @@ def _require_number(content: Mapping[str, Any], name: str, low: float, high: flo
         raise RequestError(f"--{name.replace('_', '-')} must be {kind} {span}, got {value!r}.")
 
 
-def _check(content: Mapping[str, Any]) -> None:
-    """Check single values and combinations."""
+def _check_values(content: Mapping[str, Any]) -> None:
+    """Check every value by itself."""
     for name in _TEXTS:
         if not isinstance(content.get(name, ""), str):
             value, cure = repr(content[name]), "Put it in quotes"
@@ -210,6 +210,10 @@ def _check(content: Mapping[str, Any]) -> None:
     _require_number(content, "gap", 0.0, infinity, whole=False)
     _require_number(content, "slowdown", 1.0, infinity, whole=False)
     _require_number(content, "test_size", 0.0, 0.9, whole=False)
+
+
+def _check_together(content: Mapping[str, Any]) -> None:
+    """Refuse values that have no meaning beside each other."""
     if content.get("address") and content.get("engine") == "local":
         raise RequestError(
             "--address and --engine local exclude each other: one uses a cluster, the other this process."
@@ -251,7 +255,8 @@ def make_spec(**content: Any) -> RunSpec:
         raise RequestError("a dataset is needed: --dataset FILE or NAME. `bench list datasets` shows the names.")
     if "budget" in given and "trials" in given:
         raise RequestError("--budget and --trials exclude each other: one stops by the clock, the other by a count.")
-    _check(given)
+    _check_values(given)
+    _check_together(given)
     given = with_preset(given)
     if "budget" in given:
         given["budget"] = parse_duration(given["budget"])

@@ -21,7 +21,7 @@ from bench.resources import Machine
 from bench.result import Run
 from bench.roster import families_for, make_proposals
 from bench.search import Past, Search
-from bench.session import Clock, kind_of_test, machine_notes, open_session, seal_test
+from bench.session import Clock, Session, kind_of_test, machine_notes, open_session, seal_test
 from bench.spec import RunSpec
 from bench.split import Splits, make_splits
 from bench.task import Task, make_task
@@ -60,8 +60,7 @@ def run(spec: RunSpec, tools: Tools, data: Any = None) -> Run:
 
 def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
     """The stages, in order."""
-    progress = tools.progress
-    progress.stage("data")
+    tools.progress.stage("data")
     tools.stages.begin("data", "load")
     dataset, test, task, splits = _read(spec, data)
     families, left_out = families_for(task, splits, spec.families)
@@ -69,10 +68,7 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
     hands = tools.engine.capacity()
     with open_session(spec, dataset, test, task, tools.stop, tools.clock) as session:
         if session.answered:
-            progress.note(f"This run is complete: {session.folder}. A larger --budget or --trials goes on with it.")
-            if spec.refit:
-                progress.note(f"--refit changes nothing of it: `bench refit {session.folder}` fits on all rows.")
-            return Run(folder=session.folder)
+            return _answered(session, tools.progress)
         notes = session.notes
         session.begin()
         tested, task = kind_of_test(task, splits), seal_test(session, task, splits)
@@ -84,11 +80,10 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
             folder=session.folder,
             store=session.mirror,
         )
-        record = Record(problem, spec, progress, tools.stages)
+        record = Record(problem, spec, tools.progress, tools.stages)
         record.request(tools.machine, tools.command, families)
         record.data(dataset, test)
-        record.decisions(*notes)
-        record.decisions(*machine_notes(hands, spec, task.metric.name), *dataset.notes)
+        record.decisions(*notes, *machine_notes(hands, spec, task.metric.name), *dataset.notes)
         record.decisions(dataset.kinds, task.kind_why, *task.notes)
         record.decisions(*splits.notes, *screening_notes(task.schema), *left_out)
         record.stage("audit", "audit")
@@ -96,22 +91,8 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         findings.require(spec.allow)
         record.stage("search", "search")
         with tracked(tools.tracker, session.folder, dataset.name, session.parameters(dataset, task)):
-            journal = Journal(
-                session.store,
-                taken=tools.clock.seconds,
-                workers=hands.cpus,
-                environment=record.environment,
-            )
-            tools.stages.tell(journal.stage)
-            cells, classes = task.n_rows * task.features.width, len(task.classes)
-            spending = plan(
-                spec,
-                hands,
-                tools.stop,
-                spent=session.spent + tools.clock.seconds,
-                cells=cells,
-                probabilities=task.n_rows * classes if classes > 2 else 0,
-            )
+            journal = _journal(session, tools, record, hands)
+            spending = _spending(session, tools, task, hands)
             proposals = make_proposals(problem, families, spec, hands, seconds=spending.window_seconds)
             results = _search(problem, proposals, spending, tools, journal, session.past)
             board = conclude(problem, results, record, findings, spec, tested=tested, spending=spending)
@@ -120,10 +101,39 @@ def _stages(spec: RunSpec, tools: Tools, data: Any) -> Run:
         tools.stages.end()
         session.finish(journal)
         if spec.refit and not tools.stop.is_set():
-            progress.stage("refit")
+            tools.progress.stage("refit")
             left = None if spec.budget is None else spec.budget - session.spent - tools.clock.seconds
             refit_in_time(problem, record, cpus=tools.machine.cpus, seconds=left)
     return Run(folder=session.folder, interrupted=tools.stop.is_set())
+
+
+def _answered(session: Session, progress: Progress) -> Run:
+    """Give an answer again, which is there already."""
+    progress.note(f"This run is complete: {session.folder}. A larger --budget or --trials goes on with it.")
+    if session.spec.refit:
+        progress.note(f"--refit changes nothing of it: `bench refit {session.folder}` fits on all rows.")
+    return Run(folder=session.folder)
+
+
+def _journal(session: Session, tools: Tools, record: Record, hands: Machine) -> Journal:
+    """Begin the session's part of the journal, which takes down the stages, too."""
+    taken, environment = tools.clock.seconds, record.environment
+    journal = Journal(session.store, taken=taken, workers=hands.cpus, environment=environment)
+    tools.stages.tell(journal.stage)
+    return journal
+
+
+def _spending(session: Session, tools: Tools, task: Task, hands: Machine) -> Plan:
+    """Plan what is spent on the search and on what follows it, of what earlier sessions have left."""
+    spent, classes = session.spent + tools.clock.seconds, len(task.classes)
+    return plan(
+        session.spec,
+        hands,
+        tools.stop,
+        spent=spent,
+        cells=task.n_rows * task.features.width,
+        probabilities=task.n_rows * classes if classes > 2 else 0,
+    )
 
 
 def _read(spec: RunSpec, data: Any) -> tuple[Dataset, Dataset | None, Task, Splits]:
@@ -147,6 +157,7 @@ def _search(
         proposals,
         metric=metric,
         n_folds=len(problem.splits.folds),
+        valid_share=problem.splits.valid_share,
         plan=spending,
         observers=(journal, tools.progress, TrackedTrials(tools.tracker), Ahead()),
         past=past,

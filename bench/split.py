@@ -28,6 +28,7 @@ class Splits:
 
     ``gap`` tells the distance kept between learning and scoring, ``origin`` where splits that were given come from;
     both may be empty. ``rows`` numbers the task's rows in the table as read, -1 for those of a test file.
+    ``test_groups`` holds the group of each test row, where groups are known.
     """
 
     strategy: Strategy
@@ -37,11 +38,25 @@ class Splits:
     gap: str = ""
     origin: str = ""
     rows: Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    test_groups: Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     notes: Notes = ()
 
     def __post_init__(self) -> None:
         self.test.setflags(write=False)
         self.rows.setflags(write=False)
+
+    @property
+    def valid_share(self) -> float:
+        """Share of the rows that a fold knows on which it is scored, in the mean of the folds."""
+        return float(np.mean([len(fold.valid) / (len(fold.train) + len(fold.valid)) for fold in self.folds]))
+
+    def beside(self, fold: int) -> list[int]:
+        """Numbers of the folds that may choose what a fold judges: the others of its repeat.
+
+        Folds of other repeats are scored on its rows, too; they may where it has no other. A lone fold judges itself.
+        """
+        repeat, others = self.folds[fold].repeat, [n for n in range(len(self.folds)) if n != fold]
+        return [n for n in others if self.folds[n].repeat == repeat] or others or [fold]
 
     def summary(self) -> dict[str, Any]:
         """How many rows there are of each sort, as plain values for JSON."""
@@ -102,6 +117,7 @@ def make_splits(
         gap=task.gap_told,
         origin="" if given is None else given.origin,
         rows=task.rows,
+        test_groups=test[:0] if task.groups is None or len(task.given_test) else task.groups[test],
         notes=notes + told,
     )
 
@@ -227,6 +243,7 @@ def save_splits(splits: Splits, path: Path) -> None:
             roles=roles,
             repeats=np.array([fold.repeat for fold in splits.folds]),
             rows=splits.rows,
+            test_groups=splits.test_groups,
             strategy=np.array(splits.strategy),
             gap=np.array(splits.gap),
             origin=np.array(splits.origin),
@@ -255,6 +272,7 @@ def load_splits(path: Path) -> Splits:
             gap=str(content["gap"]),
             origin=str(content["origin"]),
             rows=content["rows"],
+            test_groups=content["test_groups"],
             notes=tuple(str(note) for note in content["notes"]),
         )
     if _fingerprint(splits.test, splits.folds, splits.rows) != splits.fingerprint:

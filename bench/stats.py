@@ -29,14 +29,16 @@ class Resamples:
 
     Use one object for all the models that are to be compared: their scores are then paired, draw by draw.
 
-    With ``labels`` (class codes), each class keeps its share and at least one row. The work is bounded whatever the
-    number of rows and classes: of a large table only ``size`` rows are drawn, and less often than ``repeats``;
+    With ``labels`` (class codes), each class has at least one row. With ``groups`` (a code a row), whole groups are
+    drawn, since the rows of one are no independent evidence. The work is bounded whatever the number of rows and
+    classes: of a large table only ``size`` rows are drawn, about as many of groups, and less often than ``repeats``;
     `bootstrap_interval` narrows the spread accordingly (the m out of n bootstrap; Bickel, Götze and van Zwet, 1997).
     """
 
     n_rows: int
     seed: int
     labels: Array | None = None
+    groups: Array | None = None
     repeats: int = 1000
 
     @property
@@ -56,16 +58,32 @@ class Resamples:
     def __iter__(self) -> Iterator[Array]:
         """Draw the resamples one after the other."""
         generator = np.random.default_rng(self.seed)
-        if self.labels is None:
+        if self.groups is not None:
+            yield from self._of_groups(generator, self.groups)
+        elif self.labels is not None:
+            yield from self._of_classes(generator, self.labels)
+        else:
             for _ in range(len(self)):
                 yield generator.integers(self.n_rows, size=self.size)
-            return
-        by_class = np.argsort(self.labels, kind="stable")
-        counts = np.bincount(self.labels)
-        drawn = np.where(counts > 0, np.maximum(1, np.rint(counts * (self.size / self.n_rows)).astype(np.int64)), 0)
-        start, count = np.repeat(np.cumsum(counts) - counts, drawn), np.repeat(counts, drawn)
+
+    def _of_classes(self, generator: np.random.Generator, labels: Array) -> Iterator[Array]:
+        """Draw rows, of every class at least one."""
+        by_class, counts = np.argsort(labels, kind="stable"), np.bincount(labels)
+        first = np.cumsum(counts) - counts
         for _ in range(len(self)):
+            drawn = np.maximum(generator.multinomial(self.size, counts / self.n_rows), counts > 0)
+            start, count = np.repeat(first, drawn), np.repeat(counts, drawn)
             yield by_class[start + (generator.random(len(count)) * count).astype(np.int64)]
+
+    def _of_groups(self, generator: np.random.Generator, groups: Array) -> Iterator[Array]:
+        """Draw whole groups; nothing where there is but one, which tells nothing of others."""
+        _, member, counts = np.unique(groups, return_inverse=True, return_counts=True)
+        if len(counts) < 2:
+            return
+        rows = np.split(np.argsort(member, kind="stable"), np.cumsum(counts)[:-1])
+        size = max(2, round(len(counts) * self.size / self.n_rows))
+        for _ in range(len(self)):
+            yield np.concatenate([rows[group] for group in generator.integers(len(rows), size=size)])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

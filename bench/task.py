@@ -20,6 +20,7 @@ from bench.target import Target, check_classes, class_note, columns_shown, find_
 MIN_ROWS = 20
 _RARE_SHARE = 0.2
 _RARE_RATIO = 5
+_LARGE_VALUE = 1e30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,21 +119,20 @@ def make_task(
     kind, why, chosen = _judged(card, train, task, metric)
     given = read_target(test, name, like=train) if test is not None else None
     classes, class_notes = _classes(train, kind, positive_class, card.positive_class)
-    parts = [train] if given is None else [train, given]
+    parts = (train,) if given is None else (train, given)
     labels = pl.Series(classes, dtype=train.values.dtype)
     ys = [_y(part, kind, labels) for part in parts]
     for y in ys:
         chosen.check_target(y)
     schema = _schema(dataset, [name, *division.columns])
-    groups, time_of = (read(train.table, train.rows) for read in (division.groups, division.moments))
+    groups, moments = (read(train.table, train.rows) for read in (division.groups, division.moments))
     divided = None if division.given is None else narrowed(division.given, train.rows)
-    kept = _kept(kind, ys, groups, time_of, divided, cap)
-    coerced = [schema.coerce(_features(part, schema, part.rows[rows])) for part, rows in zip(parts, kept, strict=True)]
+    kept = _kept(kind, ys, groups, moments, divided, cap)
+    features, coerced = _features(parts, schema, kept)
     y = np.concatenate([values[rows] for values, rows in zip(ys, kept, strict=True)])
     n_train = len(kept[0])
     chosen.probe(y[:n_train], kind, classes)
     distance, told = division.distance(dataset.frame)
-    large = (_large_note(y),) if kind == "regression" and np.abs(y).max() > 1e30 else ()
 
     def with_test(array: Array) -> Array:
         return _read_only(np.concatenate([array[kept[0]], np.full(len(y) - n_train, -1)]))
@@ -142,12 +142,12 @@ def make_task(
         kind_why=why,
         target=name,
         metric=chosen,
-        features=pl.concat([frame for frame, _ in coerced]),
+        features=features,
         schema=schema,
         y=_read_only(y),
         classes=classes,
         groups=None if groups is None else with_test(groups),
-        time=None if time_of is None else with_test(time_of),
+        time=None if moments is None else with_test(moments),
         gap=distance,
         gap_told=told,
         given=None if divided is None else narrowed(divided, kept[0]),
@@ -158,11 +158,11 @@ def make_task(
             *(note for part in parts for note in part.notes),
             *class_notes,
             *class_note(train, kind),
-            *large,
+            *_large_notes(kind, y),
             *kind_notes([c for c in dataset.columns if c.name not in (name, *division.columns)]),
             *division.notes,
             *_cap_notes(ys, kept),
-            *dict.fromkeys(note for _, notes in coerced for note in notes),
+            *coerced,
         ),
     )
 
@@ -230,11 +230,14 @@ def _kept(
     return [first, *(sample_rows(kind, y, None, None, cap.given) for y in given)]
 
 
-def _features(part: Target, schema: Schema, rows: Array) -> pl.DataFrame:
-    """Pick features and rows of a table, which is not copied when all rows are used."""
-    names = set(schema.names)
-    frame = part.table.select(name for name in part.table.columns if name in names)
-    return frame if len(rows) == frame.height else frame[rows]
+def _features(parts: Sequence[Target], schema: Schema, kept: Sequence[Array]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Features of the rows that are used, one part after the other, and what was changed to make them fit."""
+    names, coerced = set(schema.names), []
+    for part, chosen in zip(parts, kept, strict=True):
+        frame, rows = part.table.select(n for n in part.table.columns if n in names), part.rows[chosen]
+        coerced.append(schema.coerce(frame if len(rows) == frame.height else frame[rows]))  # no copy of all rows
+    frames, notes = zip(*coerced, strict=True)
+    return pl.concat(frames), tuple(dict.fromkeys(note for told in notes for note in told))
 
 
 def _cap_notes(ys: Sequence[Array], kept: Sequence[Array]) -> tuple[str, ...]:
@@ -303,9 +306,11 @@ def _y(part: Target, kind: TaskKind, classes: pl.Series) -> Array:
     return codes.to_numpy()
 
 
-def _large_note(y: Array) -> str:
+def _large_notes(kind: TaskKind, y: Array) -> tuple[str, ...]:
     """Warn of values whose squares overflow."""
+    if kind != "regression" or np.abs(y).max() <= _LARGE_VALUE:
+        return ()
     return (
         f"target values reach {np.abs(y).max():.1e}; squared errors of such values overflow or drown all others. Check "
-        "these rows, or judge by mae or median_absolute_error."
+        "these rows, or judge by mae or median_absolute_error.",
     )

@@ -14,7 +14,7 @@ from bench.candidate import Candidate
 from bench.errors import BenchError, SkipError
 from bench.family import DeadlineReached, Estimator, Family, Settings, discover, warm_up
 from bench.fold_data import fold_data, recipe_key, training_rows
-from bench.gpu import release_gpu
+from bench.gpu import gpu_use
 from bench.identity import seed_for
 from bench.log_target import build
 from bench.memo import Memo
@@ -22,7 +22,7 @@ from bench.metric import Array, metrics_for
 from bench.problem import Problem
 from bench.processor import processor
 from bench.recipes import Encoded, Features, without_switches
-from bench.resources import Allotment, Deadline, limit_threads
+from bench.resources import Allotment, Deadline, available_cpus, available_gpus, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
 from bench.trace import Recorder, Span, this_process
@@ -41,8 +41,8 @@ class FoldResult:
 
     ``scores`` holds every metric of the task by name. ``fit_seconds`` and ``predict_seconds`` (over the fold's
     validation rows) hold only fit and predict; ``busy_seconds`` all that the worker did for the fold.
-    ``peak_memory_mb`` is the worker's peak resident memory in that time, ``gpu_memory_mb`` what PyTorch had of a GPU at
-    most, ``finished_at`` seconds since the epoch.
+    ``peak_memory_mb`` is the worker's peak resident memory in that time, ``gpu_memory_mb`` what it had of a GPU at
+    most (see `bench.gpu.GpuUse`), ``finished_at`` seconds since the epoch.
     ``rounds`` is how many iterations a fit that counts them kept, ``ended_at`` after how many its time was over; None
     where it came to its own end. ``threads``, ``device`` and ``processor`` are what it was fitted on.
     ``warned`` counts Python's warnings by category. ``spans`` says when the worker did what.
@@ -141,6 +141,13 @@ def lent_rounds(folds: Iterable[FoldResult]) -> tuple[int, ...]:
     return tuple(rounds for rounds in lent if rounds) if all(lent) else ()
 
 
+def allotment_like(recorded: FoldResult) -> Allotment:
+    """What a fold was given that is to be fitted again, as far as this machine has it."""
+    cuda = recorded.device == "cuda" and available_gpus() > 0
+    threads = min(recorded.threads, available_cpus()[0])
+    return Allotment(cpus=threads, gpu=float(cuda), device="cuda" if cuda else "cpu")
+
+
 def run_fold(
     problem: Problem,
     candidate: Candidate,
@@ -163,13 +170,14 @@ def run_fold(
         ended_at: for a fold that is fitted again, after how many rounds its time was over.
     """
     recorder = Recorder()
-    result = _outcome(problem, candidate, fold, allotment, seconds, _Known(lent, ended_at), recorder)
+    with gpu_use(allotment.device) as taken:
+        result = _outcome(problem, candidate, fold, allotment, seconds, _Known(lent, ended_at), recorder)
     return replace(
         result,
         worker=this_process(),
         threads=allotment.cpus,
         device=allotment.device,
-        gpu_memory_mb=release_gpu() / 1e6 if allotment.device == "cuda" else 0.0,
+        gpu_memory_mb=taken.bytes / 1e6,
         processor=str(processor()),
         spans=recorder.spans(),
     )

@@ -71,7 +71,7 @@ def conclude(
             + ("; ".join(list(reasons)[:5]) or "There was no time to begin one")
             + f". Raise --budget, or read {problem.folder / 'leaderboard.csv'}."
         )
-    choice = choose(results, ensembles, problem.task.metric, classes=len(problem.task.classes))
+    choice = choose(results, ensembles, problem.task.metric, problem.splits, classes=len(problem.task.classes))
     record.stage("predictor")
     record.decisions(choice.why)
     best = choice.row

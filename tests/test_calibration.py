@@ -21,10 +21,11 @@ def overconfident(rows, classes, factor, *, rare=0.0, seed=0):
     return (told / told.sum(axis=1, keepdims=True))[None], y
 
 
-def fit(predictions, y, name, rows=None):
+def fit(predictions, y, name, rows=None, repeats=1):
     classes = range(predictions.shape[2]) if predictions.ndim == 3 else ()
     rows = np.arange(len(y)) if rows is None else rows
-    return adjusted(PLAIN, predictions, y, METRICS[name], classes, rows=rows)
+    rows = np.tile(rows, repeats)
+    return adjusted(PLAIN, predictions, y, METRICS[name], classes, rows=rows, repeats=repeats)
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
@@ -115,3 +116,18 @@ def test_rows_that_are_not_to_be_learned_from_do_not_count():
         found = fit(predictions, y, name, rows=rows)
         assert isinstance(found, Adjusted)
         assert found == fit(predictions, spoiled, name, rows=rows)
+
+
+@pytest.mark.parametrize(("name", "classes", "rows"), [("log_loss", 2, 2000), ("log_loss", 3, 400), ("f1", 2, 300)])
+def test_rows_that_come_twice_are_no_more_rows(name, classes, rows):
+    predictions, y = overconfident(rows, classes, 3.0, rare=1.0)
+    assert fit(predictions, y, name, repeats=2) is PLAIN
+
+
+def test_what_gains_little_is_less_sure_where_rows_come_several_times():
+    moved = dict.fromkeys((1, 4), 0)
+    for seed in range(20):
+        predictions, y = overconfident(800, 2, 1.0, rare=1.0, seed=seed)
+        for repeats in moved:
+            moved[repeats] += fit(predictions, y, "f1", repeats=repeats) is not PLAIN
+    assert moved[4] <= moved[1]

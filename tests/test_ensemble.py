@@ -1,4 +1,5 @@
 import functools
+import itertools
 import shutil
 from dataclasses import replace
 
@@ -242,6 +243,42 @@ def test_rows_of_a_lone_fold_are_judged_by_weights_from_its_other_rows(make_smal
         np.testing.assert_array_equal(ours[part], theirs[part])
         if before.result.candidate.label == "ensemble_stack":
             assert not np.array_equal(ours[~part], theirs[~part])
+
+
+@pytest.mark.usefixtures("layered")
+def test_second_layer_counts_rows_once_however_often_they_come(fitted, monkeypatch):
+    problem, results = fitted("binary")
+    scored = np.concatenate(problem.scored_rows)
+    assert len(np.unique(scored)) < len(scored), "the check needs repeats"
+    monkeypatch.setattr(ensemble, "LEAST_ROWS", len(scored))
+    assert "ensemble_trees" not in [made.result.candidate.label for made in build_ensembles(problem, results)]
+
+
+def test_pieces_of_a_lone_fold_keep_groups_and_moments_together(make_small):
+    problem = make_small("binary")
+    rows = problem.splits.folds[0].valid
+    groups, time = np.arange(problem.task.n_rows) // 7, np.arange(problem.task.n_rows)[::-1].copy()
+    grouped = replace(problem, task=replace(problem.task, groups=groups))
+    pieces = ensemble._pieces(grouped, rows)
+    np.testing.assert_array_equal(np.sort(np.concatenate(pieces)), np.arange(len(rows)))
+    known = [set(groups[rows[piece]]) for piece in pieces]
+    assert sum(map(len, known)) == len(set.union(*known)), "a group in two pieces"
+    timed = ensemble._pieces(replace(problem, task=replace(problem.task, time=time)), rows)
+    ends = [(time[rows[piece]].min(), time[rows[piece]].max()) for piece in timed]
+    assert all(early[1] < late[0] for early, late in itertools.pairwise(ends))
+
+
+def test_repeats_of_one_fold_each_choose_their_members_by_each_other(make_small):
+    """Of which none has another fold in its own repeat."""
+    rows = np.arange(118)
+    valid = [rows[start::10] for start in (0, 3)]
+    folds = tuple(Fold(train=np.setdiff1d(rows, v), valid=v, repeat=k) for k, v in enumerate(valid))
+    splits = Splits(strategy="predefined", test=np.empty(0, dtype=np.int64), folds=folds, fingerprint="by hand")
+    problem = make_small("binary", splits=splits)
+    results = [whole(problem, name) for name in LEARNERS]
+    made = build_ensembles(problem, results)
+    assert {ensemble.result.candidate.label for ensemble in made} >= {"ensemble_greedy", "ensemble_stack"}
+    assert all(np.isfinite(ensemble.result.scores).all() for ensemble in made)
 
 
 @pytest.fixture

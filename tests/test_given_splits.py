@@ -102,6 +102,14 @@ def test_tests_beside_valid_rows_are_sealed(tmp_path: Path) -> None:
     assert given.test.tolist() == [False, False, False, True, False, False]
 
 
+def test_a_test_set_that_differs_by_fold_is_refused(tmp_path: Path) -> None:
+    """As that of nested cross-validation: what one fold seals others would learn from."""
+    roles = ["train", "valid", "test", "train", "test", "valid"]
+    lines = pl.DataFrame({"row": [0, 1, 2] * 2, "fold": [0, 0, 0, 1, 1, 1], "role": roles})
+    with pytest.raises(DataError, match="must seal its test rows from all folds, but 2 of them are learned from"):
+        told_by(tmp_path, lines)
+
+
 def test_a_lone_fold_of_a_source_is_a_sealed_test(tmp_path: Path) -> None:
     given = told_by(tmp_path, LINES[:4])
     rows = narrowed(given, np.arange(4))

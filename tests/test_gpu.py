@@ -1,11 +1,30 @@
 """What is asked of a GPU's driver, and what PyTorch is made to give back."""
 
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
+import spies
+from conftest import small
 
-from bench.gpu import gpu_bytes, release_gpu, visible_gpu
+from bench import gpu
+from bench.gpu import gpu_bytes, gpu_use, visible_gpu
+from bench.resources import Allotment
+from bench.trial import run_fold
+
+
+@pytest.fixture
+def driver(monkeypatch, tmp_path):
+    """Gives a function that puts a script in the place of ``nvidia-smi``, or nothing."""
+
+    def put(script):
+        monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+        if script is not None:
+            (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / "nvidia-smi").chmod(0o755)
+
+    return put
 
 
 @pytest.mark.parametrize(("visible", "first"), [("", ""), ("3", "3"), ("2,5", "2"), ("GPU-8c, GPU-9d", "GPU-8c")])
@@ -24,16 +43,40 @@ def test_the_first_visible_gpu_is_ours(visible, first, monkeypatch):
         (None, 0),
     ],
 )
-def test_memory_is_what_the_driver_tells(script, size, monkeypatch, tmp_path):
-    if script is not None:
-        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / "nvidia-smi").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_memory_is_what_the_driver_tells(script, size, driver):
+    driver(script)
     assert gpu_bytes("GPU-8c") == size
 
 
+@pytest.mark.parametrize(
+    ("script", "mebibytes"),
+    [
+        ('[ "$1" = --id=GPU-8c ] && printf "17, 9\\n%s, 530\\n" $PPID', 530),
+        ('printf "17, 9\\n"', 0),  # whose processes have other numbers there
+        ('echo "$PPID, [N/A]"', 0),
+        ("exit 6", 0),
+        (None, 0),
+    ],
+)
+def test_what_a_fit_takes_is_what_the_driver_tells_of_its_process(script, mebibytes, driver, monkeypatch, tmp_path):
+    class Slow(spies.Spy):
+        def fit(self, X, y, **more):
+            super().fit(X, y, **more)
+            time.sleep(0.3)
+
+    driver(script)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8c")
+    monkeypatch.setattr(gpu, "_FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(gpu, "_cuda", lambda: None)
+    spies.register(monkeypatch, spies.family(Slow))
+    problem = small(tmp_path / "run", "binary")
+    allotment = Allotment(cpus=1, gpu=1.0, device="cuda")
+    result = run_fold(problem, spies.candidate(), 0, allotment=allotment, seconds=None)
+    assert (result.status, result.gpu_memory_mb) == ("ok", mebibytes * 2**20 / 1e6)
+
+
 @pytest.mark.parametrize("used", [True, False])
-def test_what_pytorch_keeps_is_given_back_where_it_is_in_use(used, monkeypatch):
+def test_what_pytorch_keeps_is_given_back_where_it_is_in_use(used, driver, monkeypatch):
     done = []
     cuda = SimpleNamespace(
         is_initialized=lambda: used,
@@ -41,5 +84,17 @@ def test_what_pytorch_keeps_is_given_back_where_it_is_in_use(used, monkeypatch):
         empty_cache=lambda: done.append("emptied"),
         reset_peak_memory_stats=lambda: done.append("reset"),
     )
+    driver(None)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
-    assert (release_gpu(), done) == ((7.0, ["emptied", "reset"]) if used else (0.0, []))
+    with gpu_use("cuda") as use:
+        pass
+    assert (use.bytes, done) == ((7.0, ["emptied", "reset"]) if used else (0.0, []))
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_only_fits_on_a_gpu_ask_the_driver(device, driver, monkeypatch, tmp_path):
+    driver(f"touch {tmp_path}/asked")
+    monkeypatch.setattr(gpu, "_FIRST_SECONDS", 0.01)
+    with gpu_use(device):
+        time.sleep(0.3)
+    assert (tmp_path / "asked").exists() == (device == "cuda")

@@ -1,6 +1,7 @@
 """The journal: what was proposed and what came of it, read back as what there is to go on with."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from search_fixture import FOLDS, Turned, counted, drive, drive_timed, fold_resu
 
 from bench import journal as journal_module
 from bench.candidate import Candidate
-from bench.journal import Journal, read_past, seconds_spent
+from bench.journal import Journal, read_past, read_results, seconds_spent
 from bench.store import PREDICTIONS, RunStore, building, fold_folder
 from bench.trial import TrialResult
 
@@ -63,6 +64,17 @@ def test_a_candidate_under_way_comes_back_with_its_folds(store):
     assert past.candidate == CANDIDATE
     assert past.folds == (fold_result(CANDIDATE, 0, 0.5), fold_result(CANDIDATE, 2, 0.5))
     assert (past.status, past.reason) == (None, "")
+
+
+def test_candidate_whose_own_line_is_damaged_is_left_out_and_the_others_come_back(store):
+    journal = Journal(store)
+    other = replace(CANDIDATE, trial_id="t2")
+    for candidate in (CANDIDATE, other):
+        journal.opened(candidate)
+        journal.closed(trial(candidate, [fold(store, candidate, 0)]))
+    left = [event for event in store.events() if (event["event"], event.get("trial_id")) != ("candidate", "t1")]
+    (kept,) = read_results(left, FOLDS)
+    assert kept.candidate == other
 
 
 def test_every_session_keeps_its_environment(store):

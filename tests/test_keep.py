@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from search_fixture import RMSE, fold_result
 
+from bench import keep, trial
 from bench.candidate import Candidate
 from bench.errors import RunFailedError
 from bench.family import discover, space_of
@@ -138,3 +139,23 @@ def test_a_fit_that_fails_now_is_told(problem):
     broken = dataclasses.replace(result.candidate, params={"max_depth": "deep"})
     with pytest.raises(RunFailedError, match=r"decision_tree could not be fitted again on fold 0: .+\."):
         ensure_models(problem, [dataclasses.replace(result, candidate=broken)])
+
+
+def test_models_are_fitted_again_on_what_they_were_fitted_on(problem, monkeypatch):
+    """A net that was scored on a GPU is another one on a CPU."""
+    result = fit(problem, "t1")
+    result = dataclasses.replace(
+        result, folds=tuple(dataclasses.replace(fold, device="cuda", threads=64) for fold in result.folds)
+    )
+    evict(problem, [dataclasses.replace(result, status="pruned")])
+    given = []
+
+    def noted(*arguments, allotment, **more):
+        given.append(allotment)
+        return run_fold(*arguments, allotment=allotment, **more)
+
+    monkeypatch.setattr(trial, "available_gpus", lambda: 1)
+    monkeypatch.setattr(keep, "run_fold", noted)
+    ensure_models(problem, [result])
+    assert {(one.device, one.gpu) for one in given} == {("cuda", 1.0)}
+    assert all(one.cpus <= 64 for one in given)

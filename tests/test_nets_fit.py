@@ -57,6 +57,16 @@ def test_the_best_epoch_is_kept():
     assert loss == min(summary.losses)
 
 
+def test_a_fit_that_is_to_stop_is_as_far_as_a_longer_one_was_then():
+    """With the schedule of all epochs; so a net is fitted on all rows for as long as was best for others."""
+    whole, stopped = (network() for _ in range(2))
+    summary = fit_net(stopped, rows(), None, config=config(epochs=9, stop_at=4), allotment=ONE_THREAD, deadline=NEVER)
+    assert summary.best_epoch == 4
+    fit_net(whole, rows(), None, config=config(epochs=4), allotment=ONE_THREAD, deadline=NEVER)
+    outputs = [forward_in_chunks(module, rows(), 64) for module in (whole, stopped)]
+    assert not torch.equal(*outputs), "the schedule has not come to its end"
+
+
 def test_patience_ends_a_fit_that_gets_no_better():
     train = rows()
     # Labels turned round: what is learned makes the watched rows worse.

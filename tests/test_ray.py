@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,16 @@ def test_a_cluster_that_has_lost_all_machines_is_given_up(monkeypatch):
     monkeypatch.setattr(ray_pool, "_DYING_SECONDS", 0.0)
     with pytest.raises(ClusterError, match="a machine of the cluster must be there for fits"):
         pool.settle([])
+
+
+def test_fit_that_was_promised_a_gpu_fails_when_no_machine_has_one_any_longer(engine, problem, monkeypatch):  # noqa: F811
+    """It is not done without: on which device it is fitted is part of what a candidate is."""
+    assert engine.capacity().gpus == 1
+    monkeypatch.setattr(Pool, "capacity", replace(MACHINE, gpus=0))
+    monkeypatch.setattr(Pool, "has_gpu", lambda pool: False)
+    search, watcher = make_search(counted(2), "gpu", "polite")
+    engine.run(search, problem, threading.Event())
+    assert outcomes(watcher) == {"gpu": {("error", "no machine with a GPU is left")}, "polite": {("ok", "")}}
 
 
 @pytest.mark.parametrize(("gpus", "visible"), [(0, ""), (1, "5")])

@@ -19,6 +19,7 @@ from bench.errors import RequestError, RunFailedError
 from bench.families.lightgbm import LightgbmEstimator
 from bench.family import DeadlineReached
 from bench.folds import Fold
+from bench.nets import fit
 from bench.predictor import load_predictor
 from bench.store import fold_folder, read_events, read_json
 from bench.unpack import problem_of
@@ -73,6 +74,22 @@ def test_rounds_are_the_mean_over_the_folds(copy):
     refit.refit(copy, model, lambda _: None)
     trees = lightgbm.Booster(model_file=fold_folder(copy / "refit", trial, 0) / "model.txt")
     assert trees.current_iteration() == round(np.mean(rounds))
+
+
+def test_nets_learn_for_as_many_epochs_as_their_fold_models_in_the_mean(tmp_path, monkeypatch):
+    run = finish("penguins", tmp_path / "run", trials=1, families="mlp", metric="log_loss").run
+    epochs = [event["rounds"] for event in read_events(run.folder) if event["event"] == "fold"]
+    assert len(set(epochs)) > 1
+    done, told, fit_net = [], [], fit.fit_net
+
+    def noted(*arguments, **more):
+        done.append(fit_net(*arguments, **more))
+        return done[-1]
+
+    monkeypatch.setattr(fit, "fit_net", noted)
+    refit.refit(run.folder, "mlp", told.append)
+    assert [summary.best_epoch for summary in done] == [round(np.mean(epochs))]
+    assert told[0].endswith(f"for {round(np.mean(epochs))} epochs.")
 
 
 def _models(folder):

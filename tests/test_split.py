@@ -230,6 +230,43 @@ def test_few_groups_lower_the_number_of_folds() -> None:
     assert "since there are only 3 groups" in splits.notes[0]
 
 
+@pytest.mark.parametrize("kind", ["regression", "binary"])
+def test_repeats_and_seeds_deal_groups_of_unequal_size_anew(kind: TaskKind) -> None:
+    groups = np.repeat(np.arange(30), np.arange(11, 41))
+    values = np.random.default_rng(0).normal(size=len(groups))
+    task = make(values > 0 if kind == "binary" else values, kind, groups=groups)
+    splits = split(task, 0.2, repeats=3)
+    scored = {fold.valid.tobytes() for fold in splits.folds}
+    assert len(scored) == len(splits.folds) == 15
+    assert len({split(task, 0.2, seed=seed).test.tobytes() for seed in range(5)}) == 5
+    sizes = [len(fold.valid) for fold in splits.folds]
+    assert max(sizes) < 1.3 * min(sizes)
+
+
+def test_repeats_that_groups_do_not_allow_are_left_out_and_that_is_said() -> None:
+    splits = split(make(np.arange(60.0), "regression", groups=np.arange(60) // 30), 0.0, repeats=3)
+    assert [fold.repeat for fold in splits.folds] == [0, 0]
+    assert any("1 of 3 repeats are left" in note for note in splits.notes)
+
+
+def test_what_a_fold_scores_of_what_it_knows_and_which_folds_choose_for_it() -> None:
+    splits = split(make(np.arange(400.0), "regression"), 0.0, folds=4, repeats=2)
+    assert splits.valid_share == pytest.approx(1 / 4)
+    assert [splits.beside(fold) for fold in (1, 6)] == [[0, 2, 3], [4, 5, 7]]
+    alone = replace(splits, folds=(splits.folds[0], splits.folds[4]))
+    assert (alone.beside(0), alone.beside(1)) == ([1], [0])
+    assert replace(splits, folds=splits.folds[:1]).beside(0) == [0]
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_groups_of_test_rows_are_kept_with_the_splits(grouped: bool, tmp_path: Path) -> None:
+    task = make(np.arange(200.0), "regression", groups=np.arange(200) // 5 if grouped else None)
+    splits = split(task, 0.2)
+    save_splits(splits, tmp_path / "splits.npz")
+    groups = load_splits(tmp_path / "splits.npz").test_groups
+    np.testing.assert_array_equal(groups, splits.test // 5 if grouped else [])
+
+
 def test_group_folds_are_stratified_where_groups_allow_it() -> None:
     rng = np.random.default_rng(0)
     groups = rng.integers(0, 200, 4000)

@@ -41,9 +41,10 @@ def test_resamples_come_again_and_depend_on_the_seed():
     labels=st.lists(st.integers(0, 4), min_size=1, max_size=60).map(np.array),
     seed=st.integers(0, 1000),
 )
-def test_stratified_resamples_keep_the_classes(labels, seed):
+def test_every_class_is_in_every_resample(labels, seed):
     for rows in Resamples(n_rows=len(labels), seed=seed, labels=labels, repeats=3):
-        np.testing.assert_array_equal(np.bincount(labels[rows], minlength=5), np.bincount(labels, minlength=5))
+        np.testing.assert_array_equal(np.unique(labels[rows]), np.unique(labels))
+        assert len(labels) <= len(rows) <= len(labels) + len(np.unique(labels))
 
 
 def test_every_row_is_as_likely():
@@ -51,6 +52,30 @@ def test_every_row_is_as_likely():
     for resamples in (Resamples(n_rows=40, seed=0), Resamples(n_rows=40, seed=0, labels=labels)):
         times = np.bincount(np.concatenate(list(resamples)), minlength=40) / len(resamples)
         np.testing.assert_allclose(times, 1, atol=0.15)
+
+
+def test_how_many_rows_a_class_has_varies_as_in_new_rows():
+    """Where one class is told much better than the other, accuracy varies with their shares: a tenth, 0.02 or so."""
+    labels = np.repeat([0, 1], [360, 40])
+    hits = np.concatenate([np.ones(360), np.zeros(40)])
+    low, high = bootstrap_interval(mean_of(hits), Resamples(n_rows=400, seed=0, labels=labels))
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.9 * 0.1 / 400), rel=0.15)
+
+
+def test_rows_of_a_group_are_no_independent_evidence():
+    values, groups = np.repeat(NUMBERS[:50], 20), np.repeat(np.arange(50), 20)
+    few = bootstrap_interval(mean_of(NUMBERS[:50]), Resamples(n_rows=50, seed=1))
+    grouped = bootstrap_interval(mean_of(values), Resamples(n_rows=1000, seed=0, groups=groups))
+    np.testing.assert_allclose(grouped, few, atol=0.06)
+    large = bootstrap_interval(
+        mean_of(np.tile(values, 80)), Resamples(n_rows=80_000, seed=0, groups=np.arange(80_000) // 20)
+    )
+    assert large[1] - large[0] == pytest.approx((few[1] - few[0]) / np.sqrt(80), rel=0.25)
+
+
+def test_a_lone_group_tells_nothing_of_others():
+    lone = Resamples(n_rows=400, seed=0, groups=np.zeros(400, dtype=np.int64))
+    assert all(math.isnan(end) for end in bootstrap_interval(mean_of(NUMBERS), lone))
 
 
 def test_large_tables_are_drawn_from_sparingly_and_every_class_is_seen():

@@ -35,7 +35,7 @@ _LOSSES: Mapping[str, "LossName"] = {"logloss": "cross_entropy", "mae": "mae", "
 
 
 class NetEstimator(FamilyEstimator):
-    """One network. Regression targets are standardised on the training rows.
+    """One network. Regression targets are standardised on the training rows; ``rounds`` are epochs, up to the best one.
 
     A subclass names its classes of networks and architectures, ``MODULE:NETWORK:ARCHITECTURE``, in ``classes``, and
     owes ``_shape`` and ``_training``; ``_make`` where its architecture is no `bench.nets.features.Inputs`.
@@ -45,6 +45,7 @@ class NetEstimator(FamilyEstimator):
     #: Values are predicted up to this share of the training range beyond it.
     margin: ClassVar[float] = 0.05
 
+    rounds: int | None = None
     _module: "nn.Module"
     _architecture: Any
     _centre = 0.0
@@ -136,7 +137,8 @@ class NetEstimator(FamilyEstimator):
 
         with reproducible(self._settings.seed, allotment):
             module = self._make(rows)
-        fit_net(module, rows, watched, config=config, allotment=allotment, deadline=deadline)
+        done = fit_net(module, rows, watched, config=config, allotment=allotment, deadline=deadline)
+        self.rounds = done.best_epoch
         return module
 
     def _config(self, y: Array, allotment: Allotment) -> "FitConfig":
@@ -153,6 +155,7 @@ class NetEstimator(FamilyEstimator):
             "label_smoothing": number(settings, "label_smoothing", 0.0),
             "class_weights": () if weights is None else tuple(weights.tolist()),
             "precision": "bfloat16" if allotment.device == "cuda" else "float32",
+            "stop_at": settings.rounds,
         }
         return FitConfig(**{**shared, **self._training(len(y))})
 

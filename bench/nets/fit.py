@@ -37,6 +37,7 @@ class FitConfig:
     dropout. ``patience`` counts epochs without a better loss until the fit stops. Gradients longer than ``clip_norm``
     are cut. ``averaging`` watches and keeps averaged weights. With ``members``, a net's members take batches of their
     own. ``class_weights`` holds one weight a class, or nothing. ``precision`` other than float32 is mixed precision.
+    ``stop_at`` ends a fit after so many epochs of its schedule.
     """
 
     loss: LossName
@@ -57,6 +58,7 @@ class FitConfig:
     watched: Watched = "loss"
     class_weights: tuple[float, ...] = ()
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    stop_at: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,7 +184,8 @@ class _Fit:
         """Train to the end, from where a checkpoint left off."""
         self._resume()
         progress, config = self.progress, self.config
-        while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
+        last = min(config.epochs, config.stop_at or config.epochs)
+        while progress.epoch < last and progress.epoch - progress.best_epoch < config.patience:
             self._train_epoch()
             self._end_epoch()
         unflatten(self.parameters)

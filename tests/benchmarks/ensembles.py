@@ -95,7 +95,7 @@ def compare(problem: Problem, results: Sequence[TrialResult]) -> None:
     begun = time.process_time()
     ensembles = build_ensembles(problem, results)
     seconds = time.process_time() - begun
-    chosen = choose(results, ensembles, metric, classes=len(problem.task.classes)).row
+    chosen = choose(results, ensembles, metric, problem.splits, classes=len(problem.task.classes)).row
     for each in ensembles:
         row = each.result
         cv, sealed = metric.error(row.mean) / base[0] - 1, sealed_error(problem, row) / base[1] - 1
