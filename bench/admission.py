@@ -87,8 +87,11 @@ class Packing:
         return min(most, max(least, self._admission.needs(candidate) / total)) if total else least
 
     def learn(self, candidate: Candidate, peak_bytes: float) -> None:
-        """Take note of what a fit took of a GPU at most; 0 where nobody knows."""
-        if peak_bytes:
+        """Take note of what a fit took of a GPU at most; 0 where nobody knows.
+
+        One that takes all that it is given tells nothing.
+        """
+        if peak_bytes and not discover()[candidate.family].fills_gpu:
             self._admission.learn(candidate, peak_bytes)
 
     def exceeded(self, candidate: Candidate, given: float) -> None:

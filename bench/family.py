@@ -104,10 +104,10 @@ class Family:
     time is over, telling after how many rounds it ``ended_at`` that. ``libraries`` names the distributions
     whose versions decide a fit, ``imports`` the modules that are imported before the clock of a first fit starts.
     ``uses_gpu`` says whether fits take a GPU, or finds out, where there is one, whether the installed build of the
-    library can. ``max_rows`` (of training rows) is where the family stops being affordable; beyond it, it is
-    skipped with that reason. ``memory`` foretells the bytes that a fit takes (see `bench.needs`), ``gpu_memory``
-    those that it takes of a GPU. ``space`` is the file of a third party's search space, called ``<name>.yaml``;
-    None for ``search_spaces/<name>.yaml``.
+    library can, ``fills_gpu`` that a fit takes all of the memory there that it is given. ``max_rows`` (of training
+    rows) is where the family stops being affordable; beyond it, it is skipped with that reason. ``memory`` foretells
+    the bytes that a fit takes (see `bench.needs`), ``gpu_memory`` those that it takes of a GPU. ``space`` is the file
+    of a third party's search space, called ``<name>.yaml``; None for ``search_spaces/<name>.yaml``.
     """
 
     name: str
@@ -126,6 +126,7 @@ class Family:
     watches: bool = False
     borrows: bool = False
     uses_gpu: bool | Callable[[], bool] = False
+    fills_gpu: bool = False
     version: int = 1
     max_rows: int | None = None
     memory: Memory = usual

@@ -7,6 +7,7 @@ import polars as pl
 
 from bench.errors import DataError, RequestError
 from bench.table import check_names, name_columns
+from bench.values import to_text
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -106,13 +107,22 @@ def _from_pandas_column(name: str, column: Any) -> pl.Series:
     if isinstance(dtype, pandas.DatetimeTZDtype):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     elif isinstance(dtype, pandas.CategoricalDtype):
-        return pl.Series(name, _spell(column, missing), dtype=pl.Categorical)
+        return pl.Series(name, _levels(column, missing), dtype=pl.Categorical)
     elif isinstance(dtype, (pandas.PeriodDtype, pandas.IntervalDtype, pandas.SparseDtype)):
         return pl.Series(name, _spell(column, missing), dtype=pl.String)
     try:
         return pl.Series(name, pl.from_pandas(column.reset_index(drop=True)))
     except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError):
         return pl.Series(name, _spell(column, missing), dtype=pl.String)
+
+
+def _levels(column: Any, missing: Any) -> list[str | None]:
+    """Spell categories; those that are numbers as such columns are, or the same table with plain numbers is another."""
+    levels = column.cat.categories
+    if levels.dtype.kind != "f":
+        return _spell(column, missing)
+    spelled = to_text(pl.Series(levels.to_numpy())).to_list()
+    return [None if gone else spelled[code] for code, gone in zip(column.cat.codes, missing, strict=True)]
 
 
 def _spell(column: Any, missing: Any) -> list[str | None]:

@@ -12,7 +12,6 @@ _ASK_SECONDS = 10.0
 #: When the driver is first asked what a fit holds, and how much later each time than before: boosting has all that it
 #: takes soon, and a question is a process of its own.
 _FIRST_SECONDS, _LATER = 0.5, 2.0
-_PATIENCE_SECONDS = 1.0
 
 
 def visible_gpu() -> str:
@@ -23,6 +22,16 @@ def visible_gpu() -> str:
 def gpu_bytes(gpu: str) -> int:
     """Bytes of memory of a GPU, by number or UUID; 0 where ``nvidia-smi`` does not tell."""
     return next((_bytes(told) for told in _asked(gpu, "--query-gpu=memory.total")), 0)
+
+
+def part_of_free(share: float) -> float:
+    """Which part of what is free of its GPU's memory a process may take to have a ``share`` of all of it.
+
+    The share itself where ``nvidia-smi`` does not tell.
+    """
+    lines = _asked(visible_gpu(), "--query-gpu=memory.total,memory.free")
+    total, free = map(_bytes, lines[0].split(",")) if lines and lines[0].count(",") == 1 else (0, 0)
+    return share * total / free if total and free else share
 
 
 def _held_bytes(gpu: str) -> int:
@@ -52,8 +61,9 @@ class GpuUse:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin with what PyTorch keeps, which is not the block's."""
         self.bytes, self._told, self._over = 0.0, 0, threading.Event()
+        self._before = _reserved()
 
     def watch(self) -> None:
         """Ask the driver now and then, until the block is over."""
@@ -65,7 +75,8 @@ class GpuUse:
     def end(self) -> None:
         """Note what it was, and have PyTorch give back what it keeps for later."""
         self._over.set()
-        self.bytes = _release() or float(self._told)
+        peak = _release()
+        self.bytes = peak if peak > self._before else float(self._told)
 
 
 @contextlib.contextmanager
@@ -75,13 +86,11 @@ def gpu_use(device: str) -> Iterator[GpuUse]:
     if device != "cuda":
         yield use
         return
-    watching = threading.Thread(target=use.watch, name="gpu-use", daemon=True)
-    watching.start()
+    threading.Thread(target=use.watch, name="gpu-use", daemon=True).start()
     try:
         yield use
     finally:
         use.end()
-        watching.join(_PATIENCE_SECONDS)
 
 
 def _cuda() -> Any:
@@ -90,11 +99,21 @@ def _cuda() -> Any:
     return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
 
+def _reserved() -> float:
+    """Bytes that PyTorch has of a GPU."""
+    return float(cuda.memory_reserved()) if (cuda := _cuda()) is not None else 0.0
+
+
 def _release() -> float:
-    """Give back what PyTorch keeps of a GPU for later; returns the most bytes that it had since the last time."""
+    """Have PyTorch give back what it keeps of a GPU for later; returns the most bytes that it had since the last time.
+
+    0 where that fails, as it does in a process whose GPU has failed before.
+    """
     if (cuda := _cuda()) is None:
         return 0.0
-    peak = float(cuda.max_memory_reserved())
-    cuda.empty_cache()
-    cuda.reset_peak_memory_stats()
-    return peak
+    with contextlib.suppress(Exception):
+        peak = float(cuda.max_memory_reserved())
+        cuda.empty_cache()
+        cuda.reset_peak_memory_stats()
+        return peak
+    return 0.0

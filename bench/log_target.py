@@ -58,6 +58,7 @@ class LogTarget:
     squared: bool = False
     shift: float = 0.0
     factor: float = 1.0
+    least: float = 0.0
     limits: tuple[float, float] = (-np.inf, np.inf)
 
     @property
@@ -84,6 +85,7 @@ class LogTarget:
         """Fit as the contract says."""
         self.limits = target_range(y)
         self.shift = 0.0 if y.min() > 0 else 1.0
+        self.least = max(float(y.min()) + self.shift, np.finfo(np.float64).tiny)
         watched = None if valid is None else (valid[0], self._logs(valid[1]))
         own = replace(X, key=X.key and f"{X.key}/{PARAMETER}")  # what is kept under a key holds the target, too
         self.inner.fit(own, self._logs(y), valid=watched, allotment=allotment, deadline=deadline)
@@ -93,8 +95,8 @@ class LogTarget:
             self.factor = float(np.clip((y[rows] + self.shift).sum() / shown.sum(), *_FACTORS))
 
     def _logs(self, y: Array) -> Array:
-        """Logarithms; rows to watch may be smaller than any that is learned from."""
-        logs: Array = np.log(np.maximum(y + self.shift, np.finfo(np.float64).tiny))
+        """Logarithms; one of a row to watch that is smaller than all that are learned from counts as their least."""
+        logs: Array = np.log(np.maximum(y + self.shift, self.least))
         return logs
 
     def predict(self, X: Encoded) -> Array:

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -116,14 +116,19 @@ class Mirror:
         self._refuse_held()
         self._hold()
         self.pull()
-        keeping = threading.Thread(target=self._keep_up, name="bench-mirror", daemon=True)
-        keeping.start()
+        left = threading.Event()
+        renewing = self._repeated(self._hold, left)
+        keeping = self._repeated(self.push, self._over)
         try:
             yield
         finally:
             self._over.set()
             keeping.join()
-            self.push()
+            try:
+                self.push()  # which may take longer than a lock is good for
+            finally:
+                left.set()
+                renewing.join()
             with telling(self.address):
                 self._system.delete_file(f"{self._root}/{_LOCK}")
 
@@ -145,14 +150,19 @@ class Mirror:
         lock = {"process": os.getpid(), "host": socket.gethostname(), "at": time.time()}
         self._write(_LOCK, json.dumps(lock).encode())
 
-    def _keep_up(self) -> None:
-        """Bring the store up to date until the run is over; what fails is tried again."""
-        while not self._over.wait(_SECONDS):
-            try:
-                self._hold()
-                self.push()
-            except BenchError as error:
-                logger.warning("%s The run goes on, and it is tried again.", error)
+    def _repeated(self, do: Callable[[], None], over: threading.Event) -> threading.Thread:
+        """Have something done every few seconds until it is ``over``; what fails is tried again."""
+
+        def keep_on() -> None:
+            while not over.wait(_SECONDS):
+                try:
+                    do()
+                except (BenchError, OSError) as error:
+                    logger.warning("%s The run goes on, and it is tried again.", error)
+
+        thread = threading.Thread(target=keep_on, name="bench-mirror", daemon=True)
+        thread.start()
+        return thread
 
     def put(self, parcel: Parcel) -> None:
         """Write files into the store."""
@@ -196,6 +206,8 @@ class Mirror:
         ]
         self.expect(wanted)
         self.settle()
+        ours = {name: _state(self.folder / name) for name in there if _of_fold(name)}
+        self._known |= {name: state for name, state in ours.items() if state is not None and state[0] == there[name]}
         return bool(there)
 
     def push(self) -> None:
@@ -264,10 +276,10 @@ def _of_fold(name: str) -> bool:
 
 def _names(folder: Path) -> Iterator[str]:
     """Files of a run folder that are more than its own search's, by their path below it."""
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder)
-        if name.parts[0] != "cache" and not any(part.startswith(".") for part in name.parts) and path.is_file():
-            yield name.as_posix()
+    for place, inner, names in os.walk(folder):  # which bears folders that go meanwhile
+        where = Path(place).relative_to(folder)
+        inner[:] = [name for name in inner if not name.startswith(".") and (where / name).as_posix() != "cache"]
+        yield from ((where / name).as_posix() for name in names if not name.startswith("."))
 
 
 def _state(path: Path) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,9 +48,27 @@ def resident_memory(process: int) -> int:
 
 
 def goes_along(folder: str) -> str:
-    """Note a temporary folder that `end_at_once` has to remove; gives it back."""
+    """Note a temporary folder that is to be removed with this process; gives it back."""
     _temporary.add(folder)
     return folder
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that is gone after the block, and where the process ends in its midst."""
+    folder = goes_along(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _temporary.discard(folder)
+
+
+def clear_temporary(until: float) -> None:
+    """Remove the temporary folders that are left, to which others may still write until a moment (monotonic)."""
+    for folder in list(_temporary):
+        while os.path.isdir(folder) and time.monotonic() < until:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_at_once(code: int) -> None:
@@ -61,7 +80,5 @@ def end_at_once(code: int) -> None:
     last_moment = time.monotonic() + _DYING_SECONDS
     while any(map(resident_memory, ours)) and time.monotonic() < last_moment:
         time.sleep(0.005)  # the dying may still write into the folders
-    for folder in _temporary:
-        while os.path.isdir(folder) and time.monotonic() < last_moment:
-            shutil.rmtree(folder, ignore_errors=True)
+    clear_temporary(last_moment)
     os._exit(code)

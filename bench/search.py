@@ -11,7 +11,7 @@ candidates whatever the number of workers, the engine or interruptions.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from typing import Protocol
@@ -26,6 +26,8 @@ from bench.trial import LENDERS, FoldResult, Status, TrialResult, lent_rounds
 
 #: Probability of being worse than the family's best above which a candidate is given up.
 _GIVE_UP = 0.9
+#: What a booster that keeps what it has may take beyond its seconds to predict with it.
+_PREDICTING_SECONDS = 6.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +35,7 @@ class Work:
     """One fit: a candidate on one fold, and how many seconds it may take (None: as many as it needs).
 
     ``lent`` holds the rounds that its first folds kept. A fit that takes longer than ``limit`` seconds is hung.
+    ``left`` are the seconds that there are for it and all that its worker does before.
     """
 
     candidate: Candidate
@@ -40,11 +43,24 @@ class Work:
     seconds: float | None
     lent: tuple[int, ...] = ()
     limit: float = math.inf
+    left: float = math.inf
+    predicting: float = 0.0
 
     @property
     def hung_after(self) -> float:
-        """Seconds after which an engine takes the fit for hung and ends it; infinite where nothing limits it."""
-        return self.limit if self.seconds is None else min(self.limit, self.seconds)
+        """Seconds after which an engine takes the fit for hung and ends it; infinite where nothing limits it.
+
+        What has its seconds taken up may take so many more for ``predicting`` with what it has, where they are left.
+        """
+        if self.seconds is None:
+            return self.limit
+        return min(self.limit, max(self.seconds, min(self.seconds + self.predicting, self.left)))
+
+    def begun_after(self, seconds: float) -> "Work":
+        """The same for a worker that was busy with preparing for it first."""
+        if self.seconds is None:
+            return self
+        return replace(self, seconds=min(self.seconds, max(LEAST_SECONDS, self.left - seconds)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,7 +219,15 @@ class Search:
         if seconds is not None and seconds < LEAST_SECONDS:
             return None
         lent = lent_rounds(entry.in_order)
-        return Work(candidate=entry.candidate, fold=fold, seconds=seconds, lent=lent, limit=self._plan.fit_limit)
+        return Work(
+            candidate=entry.candidate,
+            fold=fold,
+            seconds=seconds,
+            lent=lent,
+            limit=self._plan.fit_limit,
+            left=math.inf if seconds is None else max(seconds, self._plan.search.left),
+            predicting=_PREDICTING_SECONDS if self._proposals.yields(entry.candidate.family) else 0.0,
+        )
 
     def _propose(self) -> bool:
         """Open one candidate, or in a counted run the next batch; False when there is none to open now."""

@@ -192,6 +192,11 @@ def _seal(task: Task, test_size: float | None, seed: int) -> tuple[Array, Array,
     notes: Notes = ()
     if share < DEFAULT_TEST_SIZE and test_size is None:
         notes = (f"{sealed.sum():,} rows are enough for a test set; --test-size sets another share.",)
+    if classes is not None and len(np.unique(classes[sealed])) < 2:
+        notes += (
+            "the test set holds one class alone, since groups or moments stay whole: metrics that need two tell "
+            "nothing of it; --test FILE or --test-size brings another.",
+        )
     if unused := task.n_rows - int(sealed.sum() + left.sum()):
         notes += (
             f"{unused} of {task.n_rows} rows are neither sealed nor learned from, as they lie in the gap or their "
@@ -272,7 +277,7 @@ def load_splits(path: Path) -> Splits:
             gap=str(content["gap"]),
             origin=str(content["origin"]),
             rows=content["rows"],
-            test_groups=content["test_groups"],
+            test_groups=content["test_groups"] if "test_groups" in content.files else test[:0],
             notes=tuple(str(note) for note in content["notes"]),
         )
     if _fingerprint(splits.test, splits.folds, splits.rows) != splits.fingerprint:

@@ -24,7 +24,7 @@ import polars as pl
 
 from bench.audit import Audit
 from bench.cards import find_card
-from bench.errors import AuditBlockedError, BenchError, RequestError
+from bench.errors import AuditBlockedError, BenchError, RequestError, StoreError
 from bench.family import select
 from bench.identity import digest
 from bench.journal import seconds_spent
@@ -78,6 +78,13 @@ class Part:
         """The run folder, or its copy on this machine."""
         output = self.spec.output or ""
         return copy_of(output) if is_remote(output) else Path(output)
+
+    @property
+    def answered(self) -> bool:
+        """Whether its run folder holds its answer, whole as far as that tells."""
+        with contextlib.suppress(StoreError):
+            return answers(self.folder, self.spec)
+        return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,7 +216,7 @@ def execute_suite(
         for number, part in enumerate(parts, start=1):
             if stop.is_set():
                 break
-            if not answers(part.folder, part.spec):
+            if not part.answered:
                 with show(f"{number} of {len(parts)}: {part.name}") as progress:
                     run = run.ended(part, _carry_out(part, folder, progress, stop, command))
                 run.save()
@@ -265,14 +272,14 @@ def _earlier(folder: Path, parts: Iterable[Part]) -> dict[str, Ending]:
     for part in parts:
         if is_remote(part.spec.output or ""):
             Mirror(part.spec.output or "", whole=False).pull()
-        if answers(part.folder, part.spec) and known.get(part.name, _WAITING).outcome != "complete":
+        if part.answered and known.get(part.name, _WAITING).outcome != "complete":
             known[part.name] = Ending(outcome="complete", seconds=_seconds(part, 0.0))
     return {part.name: known[part.name] for part in parts if part.name in known}
 
 
 def _plan(run: SuiteRun, spec: RunSpec) -> str:
     """Say what there is to do, and how long it may take."""
-    left = sum(not answers(part.folder, part.spec) for part in run.parts)
+    left = sum(not part.answered for part in run.parts)
     told = f"{run.suite.title}: {left} of {len(run.parts)} datasets to run, "
     if not left:
         return f"This suite is complete: {redacted(run.place)}. A larger --budget or --trials goes on with it."

@@ -103,6 +103,14 @@ def test_rows_of_one_thing_straddle():
     assert found(look({"y": y, "patient": [f"p{n}" for n in thing]}, group="patient"), "straddling_groups") is None
 
 
+def test_an_identifier_with_few_rows_a_value_straddles():
+    """It is no feature, and yet splits that know nothing of it put rows of one patient on both sides."""
+    thing = RNG.permutation(N) * 5 // 9
+    y = (RNG.random(N) < 0.5).astype(int)[thing]
+    finding = need(look({"y": y, "patient_id": [f"p{n}" for n in thing]}), "straddling_groups")
+    assert finding.columns == ("patient_id",)
+
+
 def test_rows_of_one_thing_with_values_straddle():
     thing = RNG.permutation(N) // 4
     y = RNG.normal(size=N)[thing] + 0.1 * RNG.normal(size=N)

@@ -153,6 +153,7 @@ def test_small_fits_are_limited_by_their_learning_rate(rows, watching, rounds):
         ("regression", "rmse", "rmse"),
         ("regression", "r2", "rmse"),
         ("regression", "mae", "mae"),
+        ("regression", "mape", "mae"),
     ],
 )
 def test_what_a_booster_minimises_follows_the_metric(kind, metric, loss):

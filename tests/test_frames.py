@@ -126,3 +126,11 @@ def test_arrays_from_check_to_prediction(tmp_path) -> None:
     assert len(run.predictor.predict(sp.csr_matrix(learned))) == 120
     with pytest.raises(DataError, match=r"columns 'column_3' must be there"):
         run.predictor.predict(VALUES[:, :2])
+
+
+def test_categories_that_are_numbers_are_spelled_as_numbers_are() -> None:
+    """A gap makes them fractions; rows to predict may come without gap and without categories."""
+    table = pd.DataFrame({"zip": pd.Series([10115.0, None, 80331.0, 10115.0]).astype("category"), "y": [1, 2, 3, 4]})
+    assert to_frame(table)[0]["zip"].to_list() == ["10115", None, "80331", "10115"]
+    fractions = pd.DataFrame({"size": pd.Series([0.5, 1.0]).astype("category")})
+    assert to_frame(fractions)[0]["size"].to_list() == ["0.5", "1"]

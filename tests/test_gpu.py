@@ -75,20 +75,51 @@ def test_what_a_fit_takes_is_what_the_driver_tells_of_its_process(script, mebiby
     assert (result.status, result.gpu_memory_mb) == ("ok", mebibytes * 2**20 / 1e6)
 
 
-@pytest.mark.parametrize("used", [True, False])
-def test_what_pytorch_keeps_is_given_back_where_it_is_in_use(used, driver, monkeypatch):
+def pytorch(monkeypatch, *, used=True, kept=2, most=7, fails=False):
+    """Put something in PyTorch's place that keeps so much of a GPU and had ``most`` of it; gives what it was told."""
     done = []
+
+    def empty():
+        if fails:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        done.append("emptied")
+
     cuda = SimpleNamespace(
         is_initialized=lambda: used,
-        max_memory_reserved=lambda: 7,
-        empty_cache=lambda: done.append("emptied"),
+        memory_reserved=lambda: kept,
+        max_memory_reserved=lambda: most,
+        empty_cache=empty,
         reset_peak_memory_stats=lambda: done.append("reset"),
     )
-    driver(None)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    return done
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_what_pytorch_keeps_is_given_back_where_it_is_in_use(used, driver, monkeypatch):
+    driver(None)
+    done = pytorch(monkeypatch, used=used)
     with gpu_use("cuda") as use:
         pass
     assert (use.bytes, done) == ((7.0, ["emptied", "reset"]) if used else (0.0, []))
+
+
+def test_what_pytorch_keeps_of_a_net_is_not_what_a_booster_takes_after_it(driver, monkeypatch):
+    driver('echo "$PPID, 530"')
+    monkeypatch.setattr(gpu, "_FIRST_SECONDS", 0.01)
+    pytorch(monkeypatch, kept=7, most=7)
+    with gpu_use("cuda") as use:
+        time.sleep(0.3)
+    assert use.bytes == 530 * 2**20
+
+
+def test_a_gpu_that_has_failed_fails_no_more_than_the_fit(driver, monkeypatch):
+    """Every call of PyTorch's raises from then on."""
+    driver(None)
+    pytorch(monkeypatch, fails=True)
+    with gpu_use("cuda") as use:
+        pass
+    assert use.bytes == 0.0
 
 
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
@@ -98,3 +129,19 @@ def test_only_fits_on_a_gpu_ask_the_driver(device, driver, monkeypatch, tmp_path
     with gpu_use(device):
         time.sleep(0.3)
     assert (tmp_path / "asked").exists() == (device == "cuda")
+
+
+@pytest.mark.parametrize(
+    ("script", "part"),
+    [
+        ("echo 80000, 80000", 0.25),
+        ("echo 80000, 40000", 0.5),
+        ("echo '80000, [N/A]'", 0.25),
+        ("echo", 0.25),
+        (None, 0.25),
+    ],
+)
+def test_a_share_of_a_gpu_is_told_as_a_part_of_what_is_free(script, part, driver):
+    """CatBoost takes its part of that; the first of four would have a quarter, the last one less than a tenth."""
+    driver(script)
+    assert gpu.part_of_free(0.25) == part

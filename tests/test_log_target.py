@@ -105,6 +105,16 @@ def test_rows_to_watch_are_watched_by_their_logarithms():
     ).all()
 
 
+def test_a_zero_among_the_rows_to_watch_does_not_decide_alone():
+    """Nothing below the least that was learned from is told apart, or one row of a thousand would weigh most."""
+    sample = growing()
+    with_zero = replace(sample, test_y=np.concatenate([[0.0], sample.test_y[1:]]))
+    usual, zero = (
+        made("lightgbm", s, watch=True, n_estimators=300, **{PARAMETER: True}).rounds for s in (sample, with_zero)
+    )
+    assert zero == pytest.approx(usual, rel=0.3)
+
+
 def test_what_workers_keep_of_rows_does_not_hold_the_other_target():
     sample = growing()
     sample = replace(sample, train=replace(sample.train, key="rows"))

@@ -97,6 +97,65 @@ def test_what_arrives_while_the_store_is_brought_up_to_date_stays(machine, monke
     assert mirror._read("trials/a/fold-0/model") == b"model"
 
 
+def test_folders_that_go_while_files_are_listed_are_passed_over(machine, monkeypatch):
+    """Workers rename the folder of every fold once it is whole."""
+    mirror = Mirror("s3://bucket/renamed")
+    for name in ("trials/a/fold-0", "trials/b/fold-0"):
+        (mirror.folder / name).mkdir(parents=True)
+        (mirror.folder / name / "model").write_text("model")
+    relative_to = Path.relative_to
+
+    def going(path, *others):
+        shutil.rmtree(mirror.folder / "trials" / "b", ignore_errors=True)
+        return relative_to(path, *others)
+
+    monkeypatch.setattr(Path, "relative_to", going)
+    assert [name for name in mirror_module._names(mirror.folder) if "/b/" not in name] == ["trials/a/fold-0/model"]
+
+
+def test_a_store_is_told_once_of_folds_that_it_has(machine, monkeypatch):
+    mirror = Mirror("s3://bucket/once")
+    (mirror.folder / "trials" / "a" / "fold-0").mkdir(parents=True)
+    (mirror.folder / "trials" / "a" / "fold-0" / "model").write_text("model")
+    (mirror.folder / "journal.jsonl").write_text("one\n")
+    mirror.push()
+    again, sent = Mirror("s3://bucket/once"), []
+    monkeypatch.setattr(again, "_write", lambda name, content: sent.append(name))
+    assert again.pull()
+    again.push()
+    assert sent == ["journal.jsonl"]
+
+
+def test_the_lock_is_renewed_while_much_is_sent(machine, monkeypatch):
+    monkeypatch.setattr(mirror_module, "_SECONDS", 0.05)
+    mirror, renewed = Mirror("s3://bucket/slow"), []
+    hold = mirror._hold
+    monkeypatch.setattr(mirror, "_hold", lambda: (renewed.append(time.monotonic()), hold()))
+    with mirror.held():
+        monkeypatch.setattr(mirror, "push", lambda: time.sleep(1.0))
+        begun = time.monotonic()
+    assert len([moment for moment in renewed if moment > begun + 0.5]) > 3
+    assert mirror._read("lock.json") is None
+
+
+def test_what_fails_while_a_run_is_held_is_tried_again(machine, monkeypatch, caplog):
+    monkeypatch.setattr(mirror_module, "_SECONDS", 0.05)
+    mirror, tried = Mirror("s3://bucket/again"), []
+
+    def fail_once():
+        tried.append(None)
+        if len(tried) == 1:
+            raise FileNotFoundError("gone")
+
+    monkeypatch.setattr(mirror, "push", fail_once)
+    with mirror.held():
+        until = time.monotonic() + 20
+        while len(tried) < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert len(tried) >= 3
+    assert "The run goes on, and it is tried again" in caplog.text
+
+
 def test_a_run_is_held_by_one_command(machine):
     first, second = Mirror("s3://bucket/held"), Mirror("s3://bucket/held")
     with first.held():

@@ -1,8 +1,10 @@
 """What every family of nets promises beyond the contract; the family mlp has a file of its own."""
 
 import contextlib
+import importlib.util
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from search_fixture import CountedDeadline
 from bench.errors import SkipError
 from bench.families import _net
 from bench.family import DeadlineReached, Settings, discover, space_of
+from bench.nets.fit import FitSummary
 from bench.recipes import Encoded
 from bench.resources import Allotment
 from bench.samples import make_sample
@@ -136,12 +139,54 @@ def test_item_53_a_batch_that_a_gpu_has_no_room_for_is_halved_once(monkeypatch, 
         tried.append(config.batch_size)
         if tried[-1] > room * tried[0]:
             raise OutOfMemoryError
+        return FitSummary(losses=(), best_epoch=1)
 
     monkeypatch.setattr("bench.nets.fit.fit_net", train)
     monkeypatch.setattr("bench.nets.determinism.reproducible", lambda seed, allotment: contextlib.nullcontext())
     with contextlib.nullcontext() if fits else pytest.raises(OutOfMemoryError):
         fitted("tabm", sample, allotment=Allotment(device=device))
     assert tried == [tried[0], tried[0] // 2][:tries]
+
+
+def test_what_a_fit_had_on_a_gpu_is_let_go_of_before_it_is_tried_again(monkeypatch):
+    """An exception that is still being handled holds on to its frames, and these to all tensors of the fit."""
+    sample, held = make_sample(discover()["tabm"], "binary"), []
+
+    class Tensors:
+        """What a fit has allocated."""
+
+    def train(module, rows, watched, *, config, allotment, deadline):
+        alive = [reference() for reference in held if reference() is not None]
+        assert not alive, "the failed fit still has its tensors"
+        tensors = Tensors()
+        held.append(weakref.ref(tensors))
+        if len(held) == 1:
+            raise OutOfMemoryError
+        return FitSummary(losses=(), best_epoch=1)
+
+    monkeypatch.setattr("bench.nets.fit.fit_net", train)
+    monkeypatch.setattr("bench.nets.determinism.reproducible", lambda seed, allotment: contextlib.nullcontext())
+    fitted("tabm", sample, allotment=Allotment(device="cuda"))
+    assert len(held) == 2
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_nets_take_a_gpu_where_pytorch_is_a_build_for_it(built, monkeypatch, tmp_path):
+    (tmp_path / "torch" / "lib").mkdir(parents=True)
+    (tmp_path / "torch" / "__init__.py").touch()
+    for part in ("libtorch_cpu.so", *(["libtorch_cuda.so"] if built else [])):
+        (tmp_path / "torch" / "lib" / part).touch()
+    found = importlib.util.spec_from_file_location(
+        "torch", tmp_path / "torch" / "__init__.py", submodule_search_locations=[str(tmp_path / "torch")]
+    )
+    monkeypatch.setattr(_net, "find_spec", lambda name: found)
+    _net.torch_has_cuda.cache_clear()
+    try:
+        assert {discover()[name].takes_gpu for name in ("mlp", "realmlp", "tabm", "resnet", "ft_transformer")} == {
+            built
+        }
+    finally:
+        _net.torch_has_cuda.cache_clear()
 
 
 def test_members_may_have_batches_of_their_own():

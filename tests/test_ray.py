@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import unruly
@@ -19,9 +20,10 @@ from search_fixture import Watcher, counted, make_family, make_space
 from search_fixture import make_search as make_search_of
 
 from bench.adapters import ray_pool, ray_runtime, ray_thread
-from bench.adapters.ray_actors import RayEngine, _Held
+from bench.adapters.ray_actors import RayEngine, _Held, _Running
 from bench.adapters.ray_hosts import Host
-from bench.adapters.ray_pool import Pool
+from bench.adapters.ray_pool import Member, Pool
+from bench.adapters.ray_worker import Delivery, Readiness
 from bench.budget import Plan
 from bench.candidate import Candidate
 from bench.engine import LocalEngine
@@ -29,6 +31,7 @@ from bench.errors import ClusterError
 from bench.resources import Deadline, Machine
 from bench.search import Work
 from bench.store import fold_folder
+from bench.trial import FoldResult
 
 FOLDS = 3
 
@@ -184,6 +187,8 @@ def test_what_has_waited_for_long_goes_before_what_would_take_its_place(waited, 
     idle._held = [_Held(work("large"), since=time.monotonic() - waited)]
     assert idle._is_due(work("gpu")) == waits
     assert not idle._is_due(work("polite")), "it takes nothing of a GPU"
+    assert idle._is_due(work("gpu"), time.monotonic() - 1) == waits, "nor may one that waits for less long"
+    assert not idle._is_due(work("gpu"), time.monotonic() - 30)
 
 
 def test_fits_under_way_are_given_up_when_the_run_is_stopped(engine, problem):  # noqa: F811
@@ -222,6 +227,80 @@ def test_fit_that_was_promised_a_gpu_fails_when_no_machine_has_one_any_longer(en
     search, watcher = make_search(counted(2), "gpu", "polite")
     engine.run(search, problem, threading.Event())
     assert outcomes(watcher) == {"gpu": {("error", "no machine with a GPU is left")}, "polite": {("ok", "")}}
+
+
+class _Actor:
+    """Stands in for a worker that is never there."""
+
+
+@pytest.fixture
+def joined(monkeypatch):
+    """A pool of a cluster with one machine of three cores, whose workers are pretended."""
+    host = Host(node="a", name="a", cpus=3, gpus=0, memory_bytes=2**30)
+    monkeypatch.setattr(ray_pool, "hosts_alive", lambda: (host,))
+    monkeypatch.setattr(ray_pool, "import_ray", lambda: SimpleNamespace(kill=lambda actor: None))
+    pool = Pool(MACHINE, address="auto", cpus=None, gpus=None)
+    pool._hosts = {"a": host}
+
+    def start(host, gpu):
+        pool._members.add(Member(actor=_Actor(), host=host, gpu=gpu))
+
+    monkeypatch.setattr(pool, "_start", start)
+    pool._fill()
+    return pool
+
+
+def test_a_machine_whose_other_cores_are_taken_goes_on_with_those_that_it_gives(joined, monkeypatch, caplog):
+    monkeypatch.setattr(ray_pool, "_DYING_SECONDS", -1.0)
+    waiting, *at_work = joined._members
+    for member in at_work:
+        member.ready = Readiness(process=7)
+    joined._not_started(waiting, "not ready after 120 s")
+    assert joined._members == set(at_work)
+    assert joined.capacity.cpus == 2
+    assert "No more workers start on a (not ready after 120 s) than the 2 that are at work there" in caplog.text
+
+
+def test_a_machine_where_no_worker_starts_is_left_out(joined, monkeypatch):
+    monkeypatch.setattr(ray_pool, "_DYING_SECONDS", -1.0)
+    with pytest.raises(ClusterError, match="workers must start on at least one machine"):
+        joined._not_started(next(iter(joined._members)), "its process dies before it is ready")
+
+
+def test_a_machine_that_is_gone_may_come_again_before_the_cluster_is_given_up(joined):
+    joined._hosts.clear()
+    joined._not_started(next(iter(joined._members)), "its process dies before it is ready")
+
+
+def test_a_worker_without_a_gpu_makes_room_for_one_that_has_it(joined, monkeypatch):
+    """As after the memory ran out and the heaviest worker had the GPU."""
+    host = replace(joined._hosts["a"], gpus=1)
+    for member in joined._members:
+        member.host = host
+    joined._hosts = {"a": host}
+    joined._idle = list(joined._members)
+    assert not joined.has_gpu()
+    joined._fill()
+    assert joined.has_gpu()
+    assert len(joined._members) == 3
+
+
+def test_a_machine_with_a_full_disk_is_left_out_and_the_fit_is_tried_elsewhere(engine, joined, monkeypatch):  # noqa: F811
+    host, candidate = (
+        joined._hosts["a"],
+        Candidate(trial_id="t", family="polite", params={}, origin="default", number=0, seed=0),
+    )
+    work = Work(candidate=candidate, fold=0, seconds=None)
+    member = next(iter(joined._members))
+    member.ready = Readiness(process=7, own_disk=True)
+    idle = RayEngine(MACHINE)
+    monkeypatch.setattr(idle, "_pool", joined)
+    monkeypatch.setattr(joined, "_hosts", {"a": host, "b": replace(host, node="b", name="b")})
+    result = FoldResult.failed("t", 0, "error", "OSError: [Errno 28] No space left on device")
+    running = _Running(work=work, member=member, gpu=0.0, prepared=None)
+    assert idle._taken_in(running, Delivery(result=result, parcel={})) is None
+    assert [held.work for held in idle._held] == [work]
+    assert list(joined._hosts) == ["b"]
 
 
 @pytest.mark.parametrize(("gpus", "visible"), [(0, ""), (1, "5")])

@@ -11,7 +11,7 @@ from sklearn.preprocessing import QuantileTransformer
 
 from bench.dataset import Column, Kind, Schema, load_dataset
 from bench.errors import DataError
-from bench.recipes import RECIPES, Encoded, load_recipe, make_recipe, recipe_version
+from bench.recipes import RECIPES, Encoded, linear, load_recipe, make_recipe, recipe_version, texts
 from bench.recipes.feature import Feature
 from bench.recipes.linear import MAX_WIDTH
 from bench.recipes.scaling import NormalQuantiles, Scaling, skewness
@@ -360,6 +360,38 @@ class TestLinear:
         _, encoded = fitted("linear", wide)
         assert encoded.values.shape[1] <= MAX_WIDTH
 
+    def test_width_falls_where_rows_are_many(self, monkeypatch):
+        levels = pl.DataFrame({f"x{i}": np.resize(np.arange(30), 600).astype(str) for i in range(100)})
+        _, wide = fitted("linear", levels)
+        monkeypatch.setattr(linear, "_MOST_CELLS", 600 * 300)
+        _, narrow = fitted("linear", levels)
+        assert narrow.values.shape[1] <= 300 < wide.values.shape[1]
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("name", ["trees", "linear", "nets"])
+    def test_large_whole_numbers_are_told_apart(self, name):
+        seconds = np.arange(1.7e9, 1.7e9 + 400)
+        recipe, encoded = fitted(name, pl.DataFrame({"second": seconds}))
+        column = encoded.values[:, 0]
+        assert len(np.unique(column)) == 400
+        assert (np.diff(column) > 0).all()
+        later = recipe.transform(pl.DataFrame({"second": seconds[-1:] + 1}))
+        assert later.values[0, 0] > column[-1] or name != "trees"
+
+
+class TestTexts:
+    def test_terms_are_learned_from_some_of_many_rows(self, monkeypatch):
+        notes = pl.DataFrame(
+            {"note": [f"common {'first' if row < 20 else 'later'} words {row % 7}" for row in range(60)]}
+        )
+        monkeypatch.setattr(texts, "_MOST_ROWS", 20)
+        learned = []
+        monkeypatch.setattr(texts, "_documents", lambda series: learned.append(len(series)) or series.to_list())
+        column = texts.TextColumn.fit(notes["note"], 0)
+        assert learned == [20]
+        assert {"first", "later"} <= set(column.terms)
+
 
 class TestNets:
     def test_numbers_are_bounded_smoothly(self):
@@ -419,13 +451,13 @@ def test_a_recipe_of_another_version_is_refused(name: str, frame: pl.DataFrame, 
     recipe, _ = fitted(name, frame)
     recipe.version = recipe_version(name) + 1
     recipe.save(tmp_path)
-    with pytest.raises(DataError, match=rf"must hold recipe '{name}' of version 3, got '{name}' of version 4\. Fit it"):
+    with pytest.raises(DataError, match=rf"must hold recipe '{name}' of version 4, got '{name}' of version 5\. Fit it"):
         load_recipe(name, tmp_path)
 
 
 def test_another_recipe_is_refused(frame: pl.DataFrame, tmp_path: Path):
     fitted("trees", frame)[0].save(tmp_path)
-    with pytest.raises(DataError, match="must hold recipe 'nets' of version 3, got 'trees' of version 3"):
+    with pytest.raises(DataError, match="must hold recipe 'nets' of version 4, got 'trees' of version 4"):
         load_recipe("nets", tmp_path)
 
 

@@ -1,5 +1,6 @@
 """The brain: what is fitted next, what goes on, what is given up; by count and by the clock."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -22,9 +23,11 @@ from search_fixture import (
     timed,
 )
 
+from bench.candidate import Candidate
+from bench.foresight import LEAST_SECONDS
 from bench.identity import seed_for
 from bench.metric import get_metric
-from bench.search import Past, rungs
+from bench.search import Past, Work, rungs
 
 ONE = (make_family("trees"),)
 
@@ -770,3 +773,23 @@ def test_later_folds_are_handed_what_the_first_two_lent():
         assert work.lent == ()
         search.tell(replace(scored(work.candidate, work.fold), rounds=rounds))
     assert search.next().lent == (10, 20)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left", "limit", "hung_after"),
+    [(5.0, 60.0, math.inf, 11.0), (5.0, 8.0, math.inf, 8.0), (5.0, 5.0, math.inf, 5.0), (None, 60.0, 30.0, 30.0)],
+)
+def test_a_booster_may_predict_with_what_it_has_where_the_search_has_time(seconds, left, limit, hung_after):
+    assert work(seconds, left=left, limit=limit, predicting=6.0).hung_after == hung_after
+    assert work(seconds, left=left, limit=limit).hung_after == min(limit, math.inf if seconds is None else seconds)
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(5.0, 5.0), (9.0, 5.0), (10.0, 8.0), (0.5, -1.0), (None, math.inf)])
+def test_what_a_worker_prepares_for_a_fit_is_taken_from_what_is_left(seconds, left):
+    begun = work(None if seconds is None else 10.0, left=left + 3.0).begun_after(3.0)
+    assert begun.seconds == (None if seconds is None else min(10.0, max(LEAST_SECONDS, left)))
+
+
+def work(seconds, **more):
+    made = Candidate(trial_id="t", family="a", params={}, origin="default", number=0, seed=0)
+    return Work(candidate=made, fold=0, seconds=seconds, **more)

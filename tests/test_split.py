@@ -249,6 +249,14 @@ def test_repeats_that_groups_do_not_allow_are_left_out_and_that_is_said() -> Non
     assert any("1 of 3 repeats are left" in note for note in splits.notes)
 
 
+def test_a_test_set_of_one_class_is_said() -> None:
+    groups = np.repeat(np.arange(6), 60)
+    y = groups % 2
+    splits = split(make(y, groups=groups), 1 / 6, folds=2)
+    assert len(np.unique(y[splits.test])) == 1
+    assert any("holds one class alone" in note for note in splits.notes)
+
+
 def test_what_a_fold_scores_of_what_it_knows_and_which_folds_choose_for_it() -> None:
     splits = split(make(np.arange(400.0), "regression"), 0.0, folds=4, repeats=2)
     assert splits.valid_share == pytest.approx(1 / 4)

@@ -251,3 +251,10 @@ def test_a_suite_in_an_object_store_goes_on_on_another_machine(cli, s3, place, m
     carry_out("three", 4)
     folds = finished_folds(copy_of(wine))
     assert len(folds) == len(set(folds)) == 2 * len(known)
+
+
+def test_an_answer_that_is_damaged_is_no_answer_and_ends_no_suite(tmp_path):
+    part = suite_run.Part(name="a", spec=make_spec(dataset="penguins", output=str(tmp_path / "a"), trials=1))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "DONE").write_text("{")
+    assert not part.answered

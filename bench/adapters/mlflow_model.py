@@ -5,7 +5,6 @@ and gives one with ``prediction`` and, for classes, ``probability_<label>``. Whi
 the model configuration ``{"model": name}``; whoever loads it may choose another one.
 """
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from bench.environment import requirements, versions
 from bench.errors import StoreError
 from bench.frames import from_pandas
 from bench.identity import digest, file_digest
+from bench.processes import temporary_folder
 from bench.release import DISTRIBUTION
 from bench.store import read_json
 
@@ -98,8 +98,8 @@ def _log_model(client: Any, run: Any, title: str, model: str, folder: Path, pred
     )
     status = LoggedModelStatus.FAILED
     try:
-        with tempfile.TemporaryDirectory() as temporary:
-            saved = Path(temporary) / "model"
+        with temporary_folder() as temporary:
+            saved = temporary / "model"
             save_model(saved, folder, predictor, model, {"run_id": run_id, "model_id": logged.model_id})
             client.log_model_artifacts(logged.model_id, str(saved))
         status = LoggedModelStatus.READY

@@ -6,10 +6,12 @@ so the hot path is here: hand out, wait, tell. An actor lives as long as the run
 
 import contextlib
 import logging
+import math
+import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -29,6 +31,7 @@ from bench.processes import memory_of
 from bench.resources import Allotment, Machine, out_of_memory_kills
 from bench.search import Search, Work
 from bench.stacks import read_end, stack_file
+from bench.store import storage_fault
 from bench.trial import FoldResult, Status
 
 logger = logging.getLogger("bench.engine")
@@ -37,6 +40,8 @@ logger = logging.getLogger("bench.engine")
 _LIKELY_COST = 15.0
 #: Fits that wait for memory for so long go before all others that would take it.
 _PATIENCE_SECONDS = 20.0
+#: What libraries say of a GPU that has failed, in a process of which it will fail again.
+_GPU_FAILED = re.compile("cuda ?error", re.IGNORECASE)
 #: Shares of a GPU are counted in ten thousandths, rounded down.
 _ROUNDING = 1e-6
 #: How often a fit is tried whose process was killed, by whomever, or crashed of itself.
@@ -156,7 +161,7 @@ class RayEngine:
     def _hand_out(self, search: Search) -> bool:
         """Give free workers something to do; True once nothing is left to hand out, unless what runs leads to more."""
         for held in list(self._held):
-            if self._begin(search, held.work, renew=True):
+            if not self._is_due(held.work, held.since) and self._begin(search, held.work, renew=True):
                 self._held.remove(held)
         while self._pool.has_idle and len(self._held) < self._pool.size:
             if (work := search.next()) is None:
@@ -171,12 +176,11 @@ class RayEngine:
         if gpu and not self._pool.has_gpu():
             search.tell(_failed(work, "error", "no machine with a GPU is left"))
             return True
+        if (wanted := search.renewed(work) if renew else work) is None:
+            return True
         if (member := self._pool.take(gpu=gpu, fits=partial(self._admits, work.candidate, gpu))) is None:
             return False
-        wanted = search.renewed(work) if renew else work
-        if wanted is None:
-            self._pool.give(member)
-            return True
+        self._kills = out_of_memory_kills()
         share = self._gpu_share(wanted.candidate, member) if gpu else 0.0
         allotment = Allotment(cpus=1, gpu=share, device="cuda") if gpu else Allotment(cpus=1)
         member.prepare([wanted.candidate.family])
@@ -189,9 +193,9 @@ class RayEngine:
         """Whether a fit is given a share of a GPU."""
         return uses_gpu(work.candidate.family, self._promised or self._pool.capacity)
 
-    def _is_due(self, work: Work) -> bool:
-        """Whether others have waited for so long that such a fit must not go before them."""
-        begun = time.monotonic() - _PATIENCE_SECONDS
+    def _is_due(self, work: Work, since: float = math.inf) -> bool:
+        """Whether others have waited for so long that a fit that waits ``since`` then must not go before them."""
+        begun = min(since, time.monotonic() - _PATIENCE_SECONDS)
         return any(held.since < begun and self._uses_gpu(held.work) == self._uses_gpu(work) for held in self._held)
 
     def _admits(self, candidate: Candidate, gpu: bool, member: Member) -> bool:
@@ -209,11 +213,15 @@ class RayEngine:
         most, total = self._pool.gpu_share(member.place), member.ready.gpu_bytes
         return self._packing.share(candidate, least=member.gpu, most=most, total=total)
 
-    def _relieve(self, search: Search) -> None:
-        """Where memory runs out, end the fit that holds most of it, which is tried again unless it was alone."""
-        if not self._running or not self._pool.overfull():
+    def _relieve(self, search: Search, done: Set[Any]) -> None:
+        """Where memory runs out, end the fit that holds most of it, which is tried again unless it was alone.
+
+        Those that are ``done`` let go of it by themselves.
+        """
+        busy = {reference: running for reference, running in self._running.items() if reference not in done}
+        if not busy or not self._pool.overfull():
             return
-        reference, running = max(self._running.items(), key=lambda item: memory_of(item[1].member.ready.process))
+        reference, running = max(busy.items(), key=lambda item: memory_of(item[1].member.ready.process))
         del self._running[reference]
         held, alone = memory_of(running.member.ready.process), not self._running
         self._admission.exceeded(running.work.candidate, self._pool.room(running.member.host))
@@ -231,7 +239,7 @@ class RayEngine:
         done = self._ended()
         if stop.is_set():  # whoever stopped this process may have ended the workers as well: no fault of their fits
             return
-        self._relieve(search)
+        self._relieve(search, done)
         self._pool.settle([reference for reference in done if reference not in self._running])
         for reference, running in list(self._running.items()):
             if reference in done:
@@ -274,10 +282,25 @@ class RayEngine:
         except ray.exceptions.RayError:  # its text tells identifiers, and lists what may have happened
             self._pool.drop(running.member)
             return self._death(running)
-        self._pool.give(running.member)
-        self._learn(running, delivery.result)
-        self._receive(delivery)
-        return delivery.result
+        return self._taken_in(running, delivery)
+
+    def _taken_in(self, running: _Running, delivery: Delivery) -> FoldResult | None:
+        """Take over what a fit has left; nothing of one that found its machine's disk full, and is tried on another."""
+        result, member = delivery.result, running.member
+        if result.status == "error" and member.ready.own_disk and storage_fault(result.reason):
+            self._pool.drop(member)
+            self._pool.refuse(member.host, f"its disk is not to be written to ({result.reason})")
+            self._held.append(_Held(running.work))
+            return None
+        if running.gpu and result.status == "error" and _GPU_FAILED.search(result.reason):
+            self._pool.drop(member)  # whose GPU may fail from now on, whatever is asked of it
+        else:
+            self._pool.give(member)
+        self._learn(running, result)
+        unpack(delivery.parcel, self._problem.folder)
+        if self._problem.store is not None:
+            self._problem.store.receive(delivery.stored)
+        return result
 
     def _learn(self, running: _Running, result: FoldResult) -> None:
         """Take note of the memory that a fit took, ours and a GPU's."""
@@ -287,19 +310,13 @@ class RayEngine:
         if running.gpu and result.status == "out_of_memory":
             self._packing.exceeded(candidate, running.gpu * running.member.ready.gpu_bytes)
 
-    def _receive(self, delivery: Delivery) -> None:
-        """Have the files of a fold where the rest of the run is."""
-        unpack(delivery.parcel, self._problem.folder)
-        if self._problem.store is not None:
-            self._problem.store.receive(delivery.stored)
-
     def _death(self, running: _Running) -> FoldResult | None:
         """Judge a worker's death by the stack that it left; one that was killed is no fault of its fit."""
         work = running.work
         end = read_end(stack_file(self._problem.folder, work.candidate.trial_id, work.fold))
         if end == "hung" or time.monotonic() > running.overdue_at - GRACE_SECONDS:
             return _overdue(running)
-        if self._memory_ran_out():
+        if not end and not self._pool.joined and self._memory_ran_out():
             self._admission.exceeded(work.candidate, self._pool.room(running.member.host))
             return _failed(work, "out_of_memory", "its worker was killed, since the machine's memory ran out")
         key = work.candidate.trial_id, work.fold

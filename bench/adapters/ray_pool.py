@@ -70,9 +70,9 @@ class Pool:
 
     def __init__(self, machine: Machine, *, address: str | None, cpus: int | None, gpus: int | None) -> None:
         """Use this ``machine``, or with ``address`` those of a cluster, ``cpus`` cores and ``gpus`` devices at most."""
-        self._machine, self._joined = machine, address is not None
-        self._cpus = machine.cpus if cpus is None and not self._joined else cpus
-        self._gpus = machine.gpus if gpus is None and not self._joined else gpus
+        self._machine, self.joined = machine, address is not None
+        self._cpus = machine.cpus if cpus is None and not self.joined else cpus
+        self._gpus = machine.gpus if gpus is None and not self.joined else gpus
         self._hosts: dict[str | None, Host] = {}
         self._asked: dict[Any, Host] = {}
         self._starting: dict[Any, Member] = {}
@@ -82,6 +82,7 @@ class Pool:
         self._failed: Counter[str | None] = Counter()
         self._dying: dict[str | None, float] = {}
         self._refused: set[str | None] = set()
+        self._most: dict[str | None, int] = {}
         self._looked = 0.0
         self._weigh_at = 0.0
         #: Seconds after which it is time to look at the pool again.
@@ -95,7 +96,7 @@ class Pool:
         Raises:
             ClusterError: a machine of the cluster has other versions than this one, or there is none.
         """
-        for host in require_alike(hosts_alive()) if self._joined else [this_host(self._machine)]:
+        for host in require_alike(hosts_alive()) if self.joined else [this_host(self._machine)]:
             self._hosts[host.node] = host
         self._fill()
         for member in self._members:
@@ -105,7 +106,7 @@ class Pool:
     @property
     def capacity(self) -> Machine:
         """What all fits together may use."""
-        if not self._joined:
+        if not self.joined:
             return self._machine
         hosts, slots = self._hosts.values(), self._slots()
         return Machine(
@@ -118,12 +119,12 @@ class Pool:
     def room(self, host: Host) -> float:
         """Bytes of memory that a machine has for fits, beside its workers and, where it is ours, this command."""
         workers = sum(member.host == host for member in self._members)
-        command = 0.0 if self._joined else resident_memory(os.getpid()) + _RAY_BYTES
+        command = 0.0 if self.joined else resident_memory(os.getpid()) + _RAY_BYTES
         return _USABLE * host.memory_bytes - workers * WORKER_BYTES - command
 
     def overfull(self) -> bool:
         """Whether this command and all that it started hold more memory than they may; not asked of a cluster."""
-        if self._joined or time.monotonic() < self._weigh_at:
+        if self.joined or time.monotonic() < self._weigh_at:
             return False
         ours, limit = [os.getpid(), *descendants(os.getpid())], _USABLE * self._machine.memory_bytes
         held = sum(map(resident_memory, ours))
@@ -166,7 +167,7 @@ class Pool:
         """How many workers each machine is to have."""
         left, slots = math.inf if self._cpus is None else self._cpus, {}
         for node, host in self._hosts.items():
-            slots[node] = int(min(host.cpus, left))
+            slots[node] = int(min(host.cpus, self._most.get(node, host.cpus), left))
             left -= slots[node]
         return slots
 
@@ -180,8 +181,15 @@ class Pool:
             gpus_left -= gpus
             a_gpu = fits_a_gpu(gpus, slots)
             with_gpu = min(slots, gpus * a_gpu) - sum(member.gpu > 0 for member in here)
+            if with_gpu > 0 and len(here) >= slots and (spare := self._without_gpu(host)) is not None:
+                self.end(spare)
+                here.remove(spare)
             for place in range(slots - len(here)):
                 self._start(host, math.floor(10_000 / a_gpu) / 10_000 if place < with_gpu else 0.0)
+
+    def _without_gpu(self, host: Host) -> Member | None:
+        """An idle worker of a machine that has no part of its GPUs."""
+        return next((member for member in self._idle if member.host == host and not member.gpu), None)
 
     def _start(self, host: Host, gpu: float) -> None:
         """Start a worker process; what is asked of it waits until it is up."""
@@ -223,7 +231,7 @@ class Pool:
 
     def gpu_share(self, place: tuple[Host, str]) -> float:
         """What fits of a place may have of its GPU together: all of it, or on a cluster what its workers were given."""
-        return sum(member.gpu for member in self._members if member.place == place) if self._joined else 1.0
+        return sum(member.gpu for member in self._members if member.place == place) if self.joined else 1.0
 
     @property
     def has_idle(self) -> bool:
@@ -255,7 +263,7 @@ class Pool:
             if time.monotonic() > member.born + PREPARING_SECONDS:
                 del self._starting[reference]
                 self._not_started(member, f"not ready after {PREPARING_SECONDS:.0f} s")
-        if self._joined and time.monotonic() > self._looked + _LOOK_SECONDS:
+        if self.joined and time.monotonic() > self._looked + _LOOK_SECONDS:
             self._look()
 
     def _ready(self, reference: Any, member: Member) -> None:
@@ -274,16 +282,30 @@ class Pool:
             self._idle.append(member)
 
     def _not_started(self, member: Member, reason: str) -> None:
-        """Give a machine up on which no worker starts."""
-        node, now = member.host.node, time.monotonic()
+        """Give a machine up on which no worker starts; of one that has some, others may have the rest of the cores.
+
+        Machines that are gone are `_look`'s to judge.
+        """
+        host, now = member.host, time.monotonic()
+        node, at_work = host.node, [other for other in self._members if other.host == host and other.ready.process]
         lost = self._failed[node] >= _MOST_FAILED_STARTS or now > self._dying.setdefault(node, now) + _DYING_SECONDS
-        if lost and node in self._hosts:
-            logger.warning("No worker starts on %s (%s); it is left out.", member.host.name, reason)
-            self._refused.add(node)
-            del self._hosts[node]
+        if lost and at_work:
+            told = "No more workers start on %s (%s) than the %d that are at work there."
+            logger.warning(told, host.name, reason, len(at_work))
+            self._most[node] = len(at_work)
+        elif lost and node in self._hosts:
+            self.refuse(host, f"no worker starts there ({reason})")
         self.drop(member)
-        if not self._hosts and not self._asked:
+        if lost and not self._hosts and not self._asked:
             raise ClusterError(f"workers must start on at least one machine; the last try ended with: {reason}.")
+
+    def refuse(self, host: Host, reason: str) -> None:
+        """Do without a machine from now on."""
+        logger.warning("%s is left out: %s.", host.name, reason)
+        self._refused.add(host.node)
+        self._hosts.pop(host.node, None)
+        for member in [member for member in self._idle if member.host == host]:
+            self.end(member)
 
     def _look(self) -> None:
         """Let go of machines that are gone, and check those that have come.
@@ -318,6 +340,6 @@ class Pool:
 
     def close(self) -> None:
         """Have idle workers on machines that keep files of their own clear these away."""
-        if self._joined and self._idle:
+        if self.joined and self._idle:
             left = [member.actor.leave.remote() for member in self._idle]
             import_ray().wait(left, num_returns=len(left), timeout=_LEAVING_SECONDS)

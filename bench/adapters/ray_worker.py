@@ -52,11 +52,15 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Readiness:
-    """A worker that has the problem: the number of its process, and the GPU that it sees, with its bytes of memory."""
+    """A worker that has the problem: the number of its process, and the GPU that it sees, with its bytes of memory.
+
+    ``own_disk`` says that it writes to its machine's disk, not to the folder of the run.
+    """
 
     process: int = 0
     gpu: str = ""
     gpu_bytes: int = 0
+    own_disk: bool = False
 
 
 def token_file(folder: Path, token: str) -> Path:
@@ -72,6 +76,7 @@ class Worker:
         self._recorder = Recorder()
         self._recorder.begin("process", "start-up", at=time.time() - process_seconds())
         self._recorder.end()
+        self._preparing_seconds = 0.0
         self._scratch: Scratch | None = None
         self._sent: set[Path] = set()
 
@@ -81,19 +86,24 @@ class Worker:
         if not token_file(problem.folder, terms.token).exists():
             self._scratch = Scratch(terms.token)
             self._problem = replace(self._problem, folder=self._scratch.folder)
+        self._preparing_seconds = 0.0
         gpu = visible_gpu()
-        return Readiness(process=os.getpid(), gpu=gpu, gpu_bytes=gpu_bytes(gpu) if gpu else 0)
+        size = gpu_bytes(gpu) if gpu else 0
+        return Readiness(process=os.getpid(), gpu=gpu, gpu_bytes=size, own_disk=self._scratch is not None)
 
     def prepare(self, families: Sequence[str]) -> None:
         """Import what the fits of families need."""
+        begun = time.monotonic()
         for family in families:
             self._recorder.begin(f"import {family}", "start-up")
             prepare(family)
         self._recorder.end()
+        self._preparing_seconds += time.monotonic() - begun
 
     def fit(self, work: Work, allotment: Allotment) -> Delivery:
         """Carry out one piece of work."""
         before, self._recorder = self._recorder.spans(), Recorder()
+        work, self._preparing_seconds = work.begun_after(self._preparing_seconds), 0.0
         stack = stack_file(self._problem.folder, work.candidate.trial_id, work.fold)
         with stack_kept(stack, work.hung_after + _OWN_GRACE_SECONDS):
             try:
@@ -124,7 +134,8 @@ class Worker:
         features = Features.of(candidate.params)
         recipe = recipe_folder(folder, discover()[candidate.family].recipe, work.fold, features, candidate.rows)
         parts: Iterable[Path] = {fold_folder(folder, candidate.trial_id, work.fold), stack, recipe} - self._sent
-        self._sent.add(recipe)
+        if recipe.is_dir():
+            self._sent.add(recipe)
         return pack(folder, parts)
 
     def leave(self) -> None:

@@ -61,7 +61,7 @@ def _candidates(view: View) -> list[str]:
     names = [
         c.name
         for c in view.dataset.columns
-        if c.kind in USABLE
+        if (c.kind in USABLE or c.kind == "id")
         and c.n_unique >= _FEWEST_VALUES
         and _FEWEST_ROWS <= (rows - c.n_missing) / c.n_unique <= _MOST_ROWS
         and c.name != view.task.target

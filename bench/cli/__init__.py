@@ -10,10 +10,14 @@ import logging
 import os
 import sys
 import threading
+import time
 
 from bench.cli.app import app
 from bench.errors import BenchError
+from bench.processes import clear_temporary
 from bench.secrets import redacted
+
+_CLEARING_SECONDS = 0.5
 
 
 class _Redacting(logging.Formatter):
@@ -72,4 +76,5 @@ def _leave(leaving: SystemExit) -> None:
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
+    clear_temporary(time.monotonic() + _CLEARING_SECONDS)
     os._exit(leaving.code or 0)

@@ -1,10 +1,12 @@
 """What the net families share: standardised targets, one network, its way to disk and its predictions."""
 
+import functools
 import importlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -32,6 +34,14 @@ _PREDICTED_ROWS = 256
 _MAX_EMBEDDING_OUTPUTS = 1024
 _MAX_BINS = 4096
 _LOSSES: Mapping[str, "LossName"] = {"logloss": "cross_entropy", "mae": "mae", "rmse": "mse"}
+
+
+@functools.cache
+def torch_has_cuda() -> bool:
+    """Whether the installed PyTorch is a build for CUDA; one for the CPU comes without that part of it."""
+    found = find_spec("torch")
+    folders = (found and found.submodule_search_locations) or ()
+    return any(any(Path(folder, "lib").glob("*torch_cuda*")) for folder in folders)
 
 
 class NetEstimator(FamilyEstimator):
@@ -122,11 +132,14 @@ class NetEstimator(FamilyEstimator):
         config = self._config(y, allotment)
         try:
             self._module = self._trained(rows, watched, config, allotment, deadline)
+            return
         except Exception as error:
             if allotment.device != "cuda" or type(error).__name__ != "OutOfMemoryError":
                 raise
-            halved = replace(config, batch_size=max(1, config.batch_size // 2))
-            self._module = self._trained(rows, watched, halved, allotment, deadline)
+        # Not before the error is forgotten: it holds on to all that the fit had on the GPU.
+        importlib.import_module("torch").cuda.empty_cache()
+        halved = replace(config, batch_size=max(1, config.batch_size // 2))
+        self._module = self._trained(rows, watched, halved, allotment, deadline)
 
     def _trained(
         self, rows: "Rows", watched: "Rows | None", config: "FitConfig", allotment: Allotment, deadline: Deadline

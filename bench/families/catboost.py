@@ -8,6 +8,7 @@ import numpy as np
 from bench.families._boosting import Stopper, kept, loss_of, max_rounds
 from bench.families._estimator import FamilyEstimator, row_weights
 from bench.family import ALL_TASKS, DeadlineReached, Family
+from bench.gpu import part_of_free
 from bench.metric import Array
 from bench.needs import outputs
 from bench.recipes import Encoded
@@ -103,7 +104,7 @@ class CatboostEstimator(FamilyEstimator):
             params["bootstrap_type"] = "Bernoulli"
         if allotment.device == "cuda":
             params.pop("colsample_bylevel", None)
-            params |= {"task_type": "GPU", "gpu_ram_part": _GPU_PART * (allotment.gpu or 1.0)}
+            params |= {"task_type": "GPU", "gpu_ram_part": _GPU_PART * min(1.0, part_of_free(allotment.gpu or 1.0))}
         params["iterations"] = max_rounds(
             self._settings, n_rows, watching=watching, learning_rate=params["learning_rate"]
         )
@@ -150,7 +151,8 @@ FAMILY = Family(
     behind=0.01,
     watches=True,
     borrows=True,
-    version=3,
+    version=4,
     uses_gpu=True,
+    fills_gpu=True,
     memory=outputs(12.0),
 )

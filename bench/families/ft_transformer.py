@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import SkipError
 from bench.families._estimator import number
-from bench.families._net import NetEstimator, fewer_epochs
+from bench.families._net import NetEstimator, fewer_epochs, torch_has_cuda
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
 from bench.needs import network
@@ -82,6 +82,7 @@ FAMILY = Family(
     behind=0.2,
     max_rows=10_000,
     watches=True,
-    uses_gpu=True,
+    version=2,
+    uses_gpu=torch_has_cuda,
     gpu_memory=network,
 )

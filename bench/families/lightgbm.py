@@ -132,6 +132,6 @@ FAMILY = Family(
     watches=True,
     borrows=True,
     uses_gpu=built_for_cuda,
-    version=5,
+    version=6,
     memory=histograms(6.0),
 )

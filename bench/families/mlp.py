@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.families._estimator import number
-from bench.families._net import NetEstimator, fewer_epochs
+from bench.families._net import NetEstimator, fewer_epochs, torch_has_cuda
 from bench.family import ALL_TASKS, Family
 from bench.needs import network
 from bench.recipes import Encoded
@@ -50,8 +50,8 @@ FAMILY = Family(
     cost=50.0,
     order=125,
     behind=0.1,
-    version=2,
+    version=3,
     watches=True,
-    uses_gpu=True,
+    uses_gpu=torch_has_cuda,
     gpu_memory=network,
 )

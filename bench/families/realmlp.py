@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from bench.families._estimator import number
-from bench.families._net import NetEstimator, fewer_epochs
+from bench.families._net import NetEstimator, fewer_epochs, torch_has_cuda
 from bench.family import ALL_TASKS, Family
 from bench.needs import network
 from bench.recipes import Encoded
@@ -86,6 +86,7 @@ FAMILY = Family(
     order=126,
     behind=0.08,
     watches=True,
-    uses_gpu=True,
+    version=2,
+    uses_gpu=torch_has_cuda,
     gpu_memory=network,
 )

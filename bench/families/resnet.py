@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.families._estimator import number
-from bench.families._net import NetEstimator, fewer_epochs
+from bench.families._net import NetEstimator, fewer_epochs, torch_has_cuda
 from bench.family import ALL_TASKS, Family
 from bench.needs import network
 from bench.recipes import Encoded
@@ -48,6 +48,7 @@ FAMILY = Family(
     order=145,
     behind=0.12,
     watches=True,
-    uses_gpu=True,
+    version=2,
+    uses_gpu=torch_has_cuda,
     gpu_memory=network,
 )

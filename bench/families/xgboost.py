@@ -135,7 +135,7 @@ FAMILY = Family(
     behind=0.08,
     watches=True,
     borrows=True,
-    version=4,
+    version=5,
     uses_gpu=True,
     memory=histograms(6.0),
 )

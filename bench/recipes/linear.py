@@ -21,16 +21,18 @@ from bench.recipes.target_encoding import MAX_CLASSES, TargetEncoding, assign_fo
 _MAX_SKEWNESS, _MAX_DISTANCE = 0.99, 10.0
 _LIMIT = 30.0
 _ONE_HOT_LEVELS = (32, 16, 8, 4, 2)
-#: Categories are given about this many columns in all.
-MAX_WIDTH = 4096
+#: Categories are given about this many columns in all; of many rows fewer, so that there are no more cells than that.
+MAX_WIDTH, _LEAST_WIDTH = 4096, 256
+_MOST_CELLS = 100_000_000
 
 
-def _one_hot_limit(categories: Sequence[CategoryColumn]) -> int:
-    """Find up to how many levels a column can be one-hot encoded within `MAX_WIDTH`."""
+def _one_hot_limit(categories: Sequence[CategoryColumn], n_rows: int) -> int:
+    """Find up to how many levels a column of so many rows can be one-hot encoded."""
+    width = min(MAX_WIDTH, max(_LEAST_WIDTH, _MOST_CELLS // max(1, n_rows)))
     sizes = np.array([len(category.levels) + 2 for category in categories])
     for limit in _ONE_HOT_LEVELS:
         small = sizes <= limit + 2
-        if sizes[small].sum() + (~small).sum() <= MAX_WIDTH:
+        if sizes[small].sum() + (~small).sum() <= width:
             return limit
     return 0
 
@@ -45,7 +47,7 @@ class Linear(FittedRecipe):
 
     name = "linear"
     shows_gaps = frozenset({"numbers", "categories"})
-    version = 3
+    version = 4
 
     _scaling: Scaling
     _shaping: Shaping
@@ -54,7 +56,7 @@ class Linear(FittedRecipe):
 
     def _fit(self, table: Table, y: Array) -> Encoded:
         categories = self._categories
-        limit = _one_hot_limit(categories)
+        limit = _one_hot_limit(categories, len(y))
         small = [index for index, category in enumerate(categories) if len(category.levels) <= limit]
         large = [index for index in range(len(categories)) if index not in small]
         self._scaling = Scaling.fit(table.numeric)

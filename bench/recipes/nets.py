@@ -25,7 +25,7 @@ class Nets(FittedRecipe):
 
     name = "nets"
     shows_gaps = frozenset({"numbers"})
-    version = 3
+    version = 4
 
     _scaling: Scaling
     _shaping: Shaping

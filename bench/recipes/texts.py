@@ -16,6 +16,8 @@ _MAX_TERMS = 10_000
 _MAX_COMPONENTS = 32
 _ROWS_A_COMPONENT = 20
 _ROWS_FOR_PRUNING = 100
+#: Terms and directions are learned from so many rows: all terms of a longer table are many more than are kept.
+_MOST_ROWS = 50_000
 
 
 def _documents(series: pl.Series) -> list[str]:
@@ -58,6 +60,8 @@ class TextColumn:
         """Learn terms and directions; none when no text holds a term that is frequent enough."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
+        if len(series) > _MOST_ROWS:
+            series = series[np.linspace(0, len(series) - 1, _MOST_ROWS).astype(np.int64)]
         documents = _documents(series)
         min_df = 2 if len(documents) >= _ROWS_FOR_PRUNING else 1
         vectorizer = TfidfVectorizer(min_df=min_df, max_features=_MAX_TERMS, **cls._vectorizer)

@@ -18,7 +18,7 @@ class Trees(FittedRecipe):
 
     name = "trees"
     shows_gaps = frozenset()
-    version = 3
+    version = 4
 
     def _fit(self, table: Table, y: Array) -> Encoded:
         return self._encode(table)
