@@ -425,7 +425,7 @@ def test_failures_are_counted_and_nothing_in_them_reaches_the_terminal_raw(capsy
     assert "test" not in out.splitlines()[1]
 
 
-def test_long_boards_are_cut_to_the_first_rows_and_the_best_of_every_kind(capsys):
+def test_long_boards_are_cut_to_the_best_few_of_every_kind(capsys):
     row = {"status": "ok", "cv_mean": 1.0, "folds_ok": 2, "folds_asked": 2, "fit_seconds": 0.1, "predict_seconds": 0.1}
     rows = [row | {"rank": n, "model": f"m{n}", "family": "linear", "peak_memory_mb": 1.0} for n in range(1, 41)]
     rows[29]["family"] = rows[34]["family"] = "knn"
@@ -434,8 +434,16 @@ def test_long_boards_are_cut_to_the_first_rows_and_the_best_of_every_kind(capsys
     print_board(board(*rows))
     out = capsys.readouterr().out
     shown = [int(number) for number in re.findall(r"\bm(\d+)\b", out)]
-    assert shown == [*range(1, 23), 30, 37, 39]
-    assert "and 15 more, in leaderboard.csv" in out
+    assert shown == [1, 2, 3, 30, 35, 37, 39]
+    assert "and 33 more, in leaderboard.csv" in out
+
+
+def test_boards_of_many_families_keep_the_best_of_each(capsys):
+    row = {"status": "ok", "cv_mean": 1.0, "folds_ok": 2, "folds_asked": 2, "fit_seconds": 0.1, "predict_seconds": 0.1}
+    rows = [row | {"rank": n, "model": f"m{n}", "family": f"f{n % 20}", "peak_memory_mb": 1.0} for n in range(1, 61)]
+    print_board(board(*rows))
+    shown = [int(number) for number in re.findall(r"\bm(\d+)\b", capsys.readouterr().out)]
+    assert shown == list(range(1, 26))
 
 
 # --- the other verbs -------------------------------------------------------------------------------------------------

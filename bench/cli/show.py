@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bench.result import Run
     from bench.suite_run import SuiteRun
 
-_MOST_ROWS = 25
+#: Rows that are shown of the board, and of a family, at most: a cheap one may have a hundred, all much alike.
+_MOST_ROWS, _OF_A_FAMILY = 25, 3
 _MOST_COLUMNS = 100
 _BARS = " ▁▂▃▄▅▆▇█"
 _COLOURS = {"info": "blue", "warning": "yellow", "blocking": "red"}
@@ -75,12 +76,13 @@ def _print_table(board: "Leaderboard") -> None:
 
 
 def _shown(ranked: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first row of every family and every ensemble, and of the others as many of the first as there is room for."""
-    best: dict[str, int] = {}
+    """The first row of every family and every ensemble, and as there is room the next few of each, the best first."""
+    places: dict[str, list[int]] = {}
     for row in ranked:
-        best.setdefault(row["model"] if row["origin"] == "ensemble" else row["family"], row["rank"])
-    others = [row["rank"] for row in ranked if row["rank"] not in best.values()]
-    wanted = {*best.values(), *others[: max(0, _MOST_ROWS - len(best))]}
+        places.setdefault(row["model"] if row["origin"] == "ensemble" else row["family"], []).append(row["rank"])
+    best = [ranks[0] for ranks in places.values()]
+    next_ones = sorted(rank for ranks in places.values() for rank in ranks[1:_OF_A_FAMILY])
+    wanted = {*best, *next_ones[: max(0, _MOST_ROWS - len(best))]}
     return [row for row in ranked if row["rank"] in wanted]
 
 
