@@ -33,10 +33,11 @@ def _option(panel: str, text: str, *names: str) -> Any:
 _TASK, _SEARCH, _SPLITS, _COLUMNS = "What is predicted", "Search", "Splits", "Columns and audit"
 _READING, _MACHINE, _OUTPUT = "Reading the data", "Machine", "Output"
 
-Dataset = Annotated[str | None, _option(_TASK, "File, address (https, s3, sqlite, ...), built-in or card.")]
+Dataset = Annotated[str | None, _option(_TASK, "File, address (https, s3, sqlite, openml, ...), built-in or card.")]
 Target = Annotated[str | None, _option(_TASK, "Column to predict. [default: the card's]")]
 Metric = Annotated[
-    str | None, _option(_TASK, "Metric that orders the board, or module:function. [default: the card's or the task's]")
+    str | None,
+    _option(_TASK, "What orders the board, or module:function. [default: the card's; roc_auc, log_loss, rmse]"),
 ]
 Task = Annotated[str | None, _option(_TASK, "binary, multiclass or regression. [default: inferred]")]
 PositiveClass = Annotated[str | None, _option(_TASK, "Label that counts as positive in a binary task.")]
@@ -54,11 +55,12 @@ FitLimit = Annotated[
 Families = Annotated[str | None, _option(_SEARCH, "Families to use (a,b), or to leave out (-c). [default: all]")]
 Ensembles = Annotated[bool | None, _option(_SEARCH, "Combine models. [default: yes]", "--ensembles/--no-ensembles")]
 Slowdown = Annotated[
-    float | None, _option(_SEARCH, "Times the best single model's predict time that an ensemble may take.")
+    float | None,
+    _option(_SEARCH, "Times the best single model's predict time that ensembles may take: 3. [default: any]"),
 ]
 Refit = Annotated[
     bool | None,
-    _option(_SEARCH, "At the end, fit what predicts by default on all rows: `bench refit`.", "--refit"),
+    _option(_SEARCH, "At the end, fit what predicts by default on all rows but the test's: `bench refit`.", "--refit"),
 ]
 Sampler = Annotated[str | None, _option(_SEARCH, "tpe, random or grid. [default: tpe]")]
 Seed = Annotated[int | None, _option(_SEARCH, "Root of all randomness. [default: 0]")]
@@ -67,20 +69,28 @@ Folds = Annotated[
     int | None, _option(_SPLITS, "Cross-validation folds. [default: an OpenML task's, else from the rows]")
 ]
 Repeats = Annotated[int | None, _option(_SPLITS, "How often the folds are dealt. [default: from the rows]")]
-Splits = Annotated[str | None, _option(_SPLITS, "Column, or file, that holds the folds to use.")]
+Splits = Annotated[
+    str | None, _option(_SPLITS, "Column or file with each row's fold (-1: only learned from), or train, valid, test.")
+]
 TestSize = Annotated[
     float | None,
-    _option(_SPLITS, "Share of rows sealed as test set; 0 learns from all. [default: 0.2, of 100,000 rows at most]"),
+    _option(_SPLITS, "Share of rows sealed as test set; 0 learns from all. [default: 0.2, no more than 100,000 rows]"),
 ]
 Test = Annotated[str | None, _option(_SPLITS, "File that is the test set.")]
 Group = Annotated[str | None, _option(_SPLITS, "Column whose groups are never split.")]
 Time = Annotated[str | None, _option(_SPLITS, "Column that orders rows: learn from the past, score the future.")]
-Gap = Annotated[float | None, _option(_SPLITS, "With --time: distance kept between learning and scoring.")]
-MaxRows = Annotated[int | None, _option(_SPLITS, "Rows to use at most. [default: from the size]")]
+Gap = Annotated[float | None, _option(_SPLITS, "With --time: days (or units of numbers) between learning and scoring.")]
+MaxRows = Annotated[
+    int | None, _option(_SPLITS, "Rows to learn from at most. [default: 500,000, fewer of wide tables]")
+]
 
-Kind = Annotated[list[str] | None, _option(_COLUMNS, "COLUMN=KIND overrules what is inferred; repeatable.")]
+Kind = Annotated[
+    list[str] | None, _option(_COLUMNS, "COLUMN=numeric, categorical, boolean, datetime or text; repeatable.")
+]
 Drop = Annotated[list[str] | None, _option(_COLUMNS, "Column to leave out; repeatable.")]
-Allow = Annotated[list[str] | None, _option(_COLUMNS, "Audit finding that may not block; repeatable.")]
+Allow = Annotated[
+    list[str] | None, _option(_COLUMNS, "Go on in spite of an audit finding that blocks, by its code; repeatable.")
+]
 
 Sep = Annotated[str | None, _option(_READING, "Delimiter of a text file. [default: found out]")]
 Encoding = Annotated[str | None, _option(_READING, "Encoding of a text file. [default: found out]")]
@@ -97,7 +107,9 @@ Offline = Annotated[bool | None, _option(_READING, "Ask no other machine; use th
 
 Cpus = Annotated[int | None, _option(_MACHINE, "CPUs to use. [default: all]")]
 Gpus = Annotated[int | None, _option(_MACHINE, "GPUs to use. [default: all]")]
-Memory = Annotated[str | None, _option(_MACHINE, "Memory to use: 4GiB, 4GB. [default: all]")]
+Memory = Annotated[
+    str | None, _option(_MACHINE, "Memory to use on this machine, 1GiB at least: 4GiB, 4GB. [default: all]")
+]
 Engine = Annotated[str | None, _option(_MACHINE, "ray, tune or local. [default: ray]")]
 Address = Annotated[
     str | None,
