@@ -1,6 +1,6 @@
-"""Which candidate is tried next: baselines, the default of every family, the first of its portfolio where that is
-cheap, then one of whichever family promises the largest gain (see `bench.promise`), its portfolio before its Optuna
-study.
+"""Which candidate is tried next: baselines, the default of every family, by the clock the first of its portfolio where
+that is cheap, then one of whichever family promises the largest gain (see `bench.promise`), its portfolio before its
+Optuna study.
 
 Where rows are many, families begin on a sample of each fold's training rows; the best then grow, step by step, as long
 as the time allows (successive halving over rows: Jamieson and Talwalkar 2016).
@@ -162,7 +162,7 @@ class Proposals:
         """
         while self._opening:
             name, origin = self._opening.pop(0)
-            if self._opens(name, origin, share) and (made := self._moves[origin](name, share)) is not None:
+            if self._opens(name, origin, share, timed) and (made := self._moves[origin](name, share)) is not None:
                 return made
         growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and self._fits(n, "grown", share)]
         if growing:
@@ -178,10 +178,12 @@ class Proposals:
         """Whether there is time for a family's next candidate of this origin."""
         return share(name, self._cost_of_next(name, origin)) <= 1.0
 
-    def _opens(self, name: str, origin: Origin, share: Share) -> bool:
-        """Whether a move of the opening is made."""
+    def _opens(self, name: str, origin: Origin, share: Share, timed: bool) -> bool:
+        """Whether a move of the opening is made; what is cheap has no head start where no time is told."""
         if origin == "baseline":
             return True
+        if origin == "portfolio" and not timed:
+            return False
         if origin == "quick" and (self._count[name] or share(name, self._cost_of_next(name, "default")) < 1.0):
             return False
         return self._willing(name) and share(name, self._cost_of_next(name, origin)) <= _LARGEST_SHARE[origin]

@@ -33,10 +33,10 @@ def boosters_space():
     )
 
 
-def take(proposals, n, *, learn=True, share=lambda name, cost: 0.0, **kwargs):
+def take(proposals, n, *, learn=True, share=lambda name, cost: 0.0, timed=False, **kwargs):
     """Take candidates, each told to have gone well before the next."""
     taken = []
-    while len(taken) < n and (candidate := proposals.propose(share=share, timed=False)) is not None:
+    while len(taken) < n and (candidate := proposals.propose(share=share, timed=timed)) is not None:
         taken.append(candidate)
         if learn:
             proposals.learn(ended(candidate, **kwargs))
@@ -67,7 +67,8 @@ def test_what_is_not_affordable_is_not_proposed_except_for_baselines():
 def test_the_dearer_a_family_the_longer_it_waits_for_what_the_others_promise(share):
     families, points = [make_family("dear", order=1), make_family("cheap", order=2)], [{"x": 0.1}]
     spaces = {name: make_space(name, portfolio=points) for name in ("dear", "cheap")}
-    taken = take(make_proposals(families, spaces=spaces), 6, share=lambda name, cost: share * (name == "dear"))
+    proposals = make_proposals(families, spaces=spaces)
+    taken = take(proposals, 6, share=lambda name, cost: share * (name == "dear"), timed=True)
     moves = [(c.family, c.origin) for c in taken]
     cheap = [("cheap", "default"), ("cheap", "portfolio"), ("cheap", "tuned")]
     if share == 0.3:
@@ -78,10 +79,22 @@ def test_the_dearer_a_family_the_longer_it_waits_for_what_the_others_promise(sha
         assert moves[: 2 + len(portfolios)] == [("dear", "default"), cheap[0], *portfolios]
 
 
+def test_in_a_counted_run_families_open_with_their_defaults_alone():
+    """A point of a portfolio is no cheaper there than one that promises more."""
+    families = [make_family(name, order=place) for place, name in enumerate(("good", "bad", "worse"))]
+    spaces = {name: make_space(name, portfolio=[{"x": 0.1}]) for name in ("good", "bad", "worse")}
+    proposals, moves = make_proposals(families, spaces=spaces), []
+    for _ in range(4):
+        candidate = proposals.propose(share=lambda name, cost: 0.0, timed=False)
+        moves.append((candidate.family, candidate.origin))
+        proposals.learn(ended(candidate, score={"good": 1.0, "bad": 3.0, "worse": 4.0}[candidate.family]))
+    assert moves == [("good", "default"), ("bad", "default"), ("worse", "default"), ("good", "portfolio")]
+
+
 def test_the_portfolio_of_a_baseline_opens_nothing():
     families = (make_family("near", order=0, baseline=True), make_family("trees", order=1))
     spaces = {name: make_space(name, portfolio=[{"x": 0.1}]) for name in ("near", "trees")}
-    moves = take(make_proposals(families, spaces=spaces), 3, learn=False)
+    moves = take(make_proposals(families, spaces=spaces), 3, learn=False, timed=True)
     assert [(c.family, c.origin) for c in moves] == [("near", "baseline"), ("trees", "default"), ("trees", "portfolio")]
 
 
