@@ -88,7 +88,10 @@ def _predicted(family: Family, sample: Sample, allotment: Allotment) -> Array:
 
 
 def gpu_checks() -> Iterator[Check]:
-    """Check each family that takes a GPU, on a task of each kind; a single check that fails where there is none."""
+    """Check each family that takes a GPU, on a task of each kind, and name those that could with another build.
+
+    A single check that fails where there is no GPU.
+    """
     if not available_gpus():
         hint = "Run it on a machine with an NVIDIA GPU that CUDA_VISIBLE_DEVICES lets through."
         yield Check(name="parity", status="error", detail="no GPU to compare the CPU with", hint=hint)
@@ -97,6 +100,9 @@ def gpu_checks() -> Iterator[Check]:
         if family.takes_gpu:
             for kind in sorted(family.tasks):
                 yield _checked(f"{family.name}, {kind}", partial(compare, family, kind))
+        elif callable(family.uses_gpu):
+            told = f"the installed build of {family.libraries[0]} takes no GPU"
+            yield Check(name=family.name, status="warning", detail=told, hint="Install one for CUDA to have it do so.")
 
 
 def _checked(name: str, compared: Callable[[], Parity]) -> Check:

@@ -53,9 +53,18 @@ def test_a_family_that_comes_out_otherwise_is_an_error(monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a torch that finds no GPU")
 def test_a_library_that_cannot_use_the_device_says_why(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as the fit would, for good
-    checks = checked(monkeypatch, mlp=discover()["mlp"])
+    checks = checked(monkeypatch, mlp=replace(discover()["mlp"], uses_gpu=True))
     assert {check.status for check in checks} == {"error"}
     assert all("cuda" in check.detail.lower() for check in checks)
+
+
+def test_a_build_that_takes_no_gpu_is_named(monkeypatch):
+    told = [replace(discover()[name], uses_gpu=lambda: False) for name in ("mlp", "lightgbm")]
+    checks = checked(monkeypatch, **{family.name: family for family in told})
+    assert [(check.name, check.status) for check in checks] == [("mlp", "warning"), ("lightgbm", "warning")]
+    assert [check.detail for check in checks] == [
+        f"the installed build of {library} takes no GPU" for library in ("torch", "lightgbm")
+    ]
 
 
 @pytest.fixture
