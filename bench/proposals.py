@@ -66,19 +66,27 @@ class Proposals:
     """Proposes candidates one at a time and learns from what came of them."""
 
     def __init__(
-        self, members: Sequence[Member], *, metric: Metric, seed: int, steps: Sequence[int] = (1,), guess: float = 0.0
+        self,
+        members: Sequence[Member],
+        *,
+        metric: Metric,
+        seed: int,
+        timed: bool,
+        steps: Sequence[int] = (1,),
+        guess: float = 0.0,
     ) -> None:
         """Begin with the opening moves: cheap and strong families first, on the first of `row_steps`.
 
-        ``guess`` is about what a fold of cost 1 may take, in seconds, for as long as none was measured.
+        ``timed`` says whether measured seconds may decide. ``guess`` is about what a fold of cost 1 may take, in
+        seconds, for as long as none was measured.
         """
         ordered = sorted(members, key=lambda m: (not m.family.baseline, m.family.order, m.family.name))
         self._members = {m.family.name: m for m in ordered}
         self._records = {name: FamilyRecord() for name in self._members}
-        self._metric, self._seed, self._guess = metric, seed, guess
+        self._metric, self._seed, self._timed, self._guess = metric, seed, timed, guess
         self._count = dict.fromkeys(self._members, 0)
         self._seen: set[str] = set()
-        self._portfolio = {n: list(map(m.space.complete, m.space.portfolio)) for n, m in self._members.items()}
+        self._portfolio = {name: self._points(member) for name, member in self._members.items()}
         self._suggestions: dict[str, Suggestion] = {}
         self._opening: list[tuple[str, Origin]] = []
         for m in ordered:
@@ -86,7 +94,7 @@ class Proposals:
             if m.space.quick:
                 self._opening.append((m.family.name, "quick"))
         self._steps = tuple(steps)
-        if len(steps) == 1:
+        if timed and len(steps) == 1:
             rest = (m for m in ordered if m.space.portfolio and not m.family.baseline)
             self._opening += [(m.family.name, "portfolio") for m in rest]
         self._step = dict.fromkeys(self._members, 0)
@@ -99,6 +107,14 @@ class Proposals:
             "portfolio": self._from_portfolio,
             "tuned": self._from_study,
         }
+
+    def _points(self, member: Member) -> list[Params]:
+        """A family's portfolio: as it is, the cheap points first, or where no time is told the dearest first.
+
+        They are the strongest, as slow learning rates are (tests/benchmarks/search.md).
+        """
+        points = list(map(member.space.complete, member.space.portfolio))
+        return points if self._timed else sorted(points, key=member.space.cost_of, reverse=True)
 
     @property
     def baseline_is_next(self) -> bool:
@@ -153,22 +169,20 @@ class Proposals:
         """About what such a fold may take where `seconds_a_fold` does not know it."""
         return cost * self._members[family].cost * self._guess
 
-    def propose(self, *, share: Share, timed: bool) -> Candidate | None:
-        """Make the next candidate; None when no family has one that is affordable.
+    def propose(self, *, share: Share) -> Candidate | None:
+        """Make the next candidate; None when no family has one that is affordable: of which the ``share`` is over 1.
 
-        Args:
-            share: over 1 for what does not fit. Asked for all but baselines.
-            timed: whether measured seconds may decide.
+        It is asked for all but baselines.
         """
         while self._opening:
             name, origin = self._opening.pop(0)
-            if self._opens(name, origin, share, timed) and (made := self._moves[origin](name, share)) is not None:
+            if self._opens(name, origin, share) and (made := self._moves[origin](name, share)) is not None:
                 return made
         growing = [n for n in self._best if self._step[n] + 1 < len(self._steps) and self._fits(n, "grown", share)]
         if growing:
             return self._grow(min(growing, key=lambda n: min(self._records[n].errors)))
         while names := [n for n in self._members if self._able(n, share)]:
-            name = max(names, key=lambda n: (self._promise(n, share, timed), -self._count[n]))
+            name = max(names, key=lambda n: (self._promise(n, share), -self._count[n]))
             origin, *_ = self._next(name, share)
             if (made := self._moves[origin](name, share) or self._from_study(name, share)) is not None:
                 return made
@@ -178,12 +192,10 @@ class Proposals:
         """Whether there is time for a family's next candidate of this origin."""
         return share(name, self._cost_of_next(name, origin)) <= 1.0
 
-    def _opens(self, name: str, origin: Origin, share: Share, timed: bool) -> bool:
-        """Whether a move of the opening is made; what is cheap has no head start where no time is told."""
+    def _opens(self, name: str, origin: Origin, share: Share) -> bool:
+        """Whether a move of the opening is made."""
         if origin == "baseline":
             return True
-        if origin == "portfolio" and not timed:
-            return False
         if origin == "quick" and (self._count[name] or share(name, self._cost_of_next(name, "default")) < 1.0):
             return False
         return self._willing(name) and share(name, self._cost_of_next(name, origin)) <= _LARGEST_SHARE[origin]
@@ -193,8 +205,8 @@ class Proposals:
         open_to_more = (self._tunable(name) or not self._count[name]) and self._willing(name)
         return open_to_more and share(name, self._next(name, share)[1]) <= 1.0
 
-    def _promise(self, name: str, share: Share, timed: bool) -> float:
-        """What a family's next candidate promises to gain; a second of it where ``timed``.
+    def _promise(self, name: str, share: Share) -> float:
+        """What a family's next candidate promises to gain; a second of it where seconds may decide.
 
         Of one that is held to a part of what it usually takes, the square of that part.
         """
@@ -204,7 +216,7 @@ class Proposals:
         return (cost / usual) ** 2 * expected_gain(
             self._records,
             name,
-            seconds=seconds if timed else None,
+            seconds=seconds if self._timed else None,
             behind=self._members[name].family.behind if untried else None,
             under_way=self._count[name] - self._records[name].tried,
         )

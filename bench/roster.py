@@ -145,6 +145,7 @@ def make_proposals(
         [member(family) for family in families],
         metric=problem.task.metric,
         seed=spec.seed,
+        timed=spec.trials is None,
         steps=steps,
         guess=_SECONDS_AN_OUTPUT * rows / steps[0] + rows * a_row,
     )

@@ -250,7 +250,7 @@ class Search:
     def _open_next(self) -> UnderWay | None:
         """Open the next proposal."""
         share = partial(self._foresight.share, self._foresight.promised(self._open))
-        candidate = self._proposals.propose(share=share, timed=not self._plan.counted)
+        candidate = self._proposals.propose(share=share)
         return None if candidate is None else self._start(candidate)
 
     def _start(self, candidate: Candidate) -> UnderWay:

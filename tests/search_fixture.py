@@ -56,7 +56,16 @@ def make_space(name: str, *, portfolio: Sequence[dict[str, float]] = (), searche
 
 
 def make_proposals(
-    families: Sequence[Family], *, spaces=None, sampler="tpe", metric=RMSE, seed=0, library="1.0", steps=(1,), guess=0.0
+    families: Sequence[Family],
+    *,
+    spaces=None,
+    sampler="tpe",
+    metric=RMSE,
+    seed=0,
+    library="1.0",
+    steps=(1,),
+    guess=0.0,
+    timed=False,
 ):
     """Families that are not baselines search one number ``x``, unless ``spaces`` has another space for them."""
     folder = Path(tempfile.mkdtemp(prefix="bench-test-"))
@@ -76,7 +85,7 @@ def make_proposals(
             return digest(name, dict(params), fit_seed, rows, library)
 
         members.append(Member(family=family, space=space, study=study, identify=identify, cost=family.cost))
-    proposals = Proposals(members, metric=metric, seed=seed, steps=steps, guess=guess)
+    proposals = Proposals(members, metric=metric, seed=seed, timed=timed, steps=steps, guess=guess)
     weakref.finalize(proposals, shutil.rmtree, folder, ignore_errors=True)
     return proposals
 
@@ -165,7 +174,7 @@ def make_search(plan: Plan, *, families=FAMILIES, past: Iterable[Past] = (), obs
     """A search with a watcher as its first observer: ``(search, watcher)``."""
     watcher = Watcher()
     search = Search(
-        make_proposals(families, **asked),
+        make_proposals(families, timed=not plan.counted, **asked),
         metric=asked.get("metric", RMSE),
         n_folds=n_folds,
         plan=plan,

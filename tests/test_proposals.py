@@ -33,10 +33,10 @@ def boosters_space():
     )
 
 
-def take(proposals, n, *, learn=True, share=lambda name, cost: 0.0, timed=False, **kwargs):
+def take(proposals, n, *, learn=True, share=lambda name, cost: 0.0, **kwargs):
     """Take candidates, each told to have gone well before the next."""
     taken = []
-    while len(taken) < n and (candidate := proposals.propose(share=share, timed=timed)) is not None:
+    while len(taken) < n and (candidate := proposals.propose(share=share)) is not None:
         taken.append(candidate)
         if learn:
             proposals.learn(ended(candidate, **kwargs))
@@ -49,11 +49,11 @@ def test_cheap_and_strong_families_come_first_and_ties_go_by_name():
 
 
 def test_baseline_is_next_until_all_baselines_are_proposed():
-    proposals = make_proposals([*FAMILIES, make_family("coin", baseline=True)])
+    proposals = make_proposals([*FAMILIES, make_family("coin", baseline=True)], timed=True)
     seen = []
     for _ in range(3):
         seen.append(proposals.baseline_is_next)
-        proposals.propose(share=lambda name, cost: 0.0, timed=True)
+        proposals.propose(share=lambda name, cost: 0.0)
     assert seen == [True, True, False]
 
 
@@ -67,8 +67,8 @@ def test_what_is_not_affordable_is_not_proposed_except_for_baselines():
 def test_the_dearer_a_family_the_longer_it_waits_for_what_the_others_promise(share):
     families, points = [make_family("dear", order=1), make_family("cheap", order=2)], [{"x": 0.1}]
     spaces = {name: make_space(name, portfolio=points) for name in ("dear", "cheap")}
-    proposals = make_proposals(families, spaces=spaces)
-    taken = take(proposals, 6, share=lambda name, cost: share * (name == "dear"), timed=True)
+    proposals = make_proposals(families, spaces=spaces, timed=True)
+    taken = take(proposals, 6, share=lambda name, cost: share * (name == "dear"))
     moves = [(c.family, c.origin) for c in taken]
     cheap = [("cheap", "default"), ("cheap", "portfolio"), ("cheap", "tuned")]
     if share == 0.3:
@@ -85,16 +85,25 @@ def test_in_a_counted_run_families_open_with_their_defaults_alone():
     spaces = {name: make_space(name, portfolio=[{"x": 0.1}]) for name in ("good", "bad", "worse")}
     proposals, moves = make_proposals(families, spaces=spaces), []
     for _ in range(4):
-        candidate = proposals.propose(share=lambda name, cost: 0.0, timed=False)
+        candidate = proposals.propose(share=lambda name, cost: 0.0)
         moves.append((candidate.family, candidate.origin))
         proposals.learn(ended(candidate, score={"good": 1.0, "bad": 3.0, "worse": 4.0}[candidate.family]))
     assert moves == [("good", "default"), ("bad", "default"), ("worse", "default"), ("good", "portfolio")]
 
 
+@pytest.mark.parametrize(("timed", "points"), [(True, [0.1, 0.2, 0.3]), (False, [0.2, 0.3, 0.1])])
+def test_where_no_time_is_told_the_dearest_points_come_first(timed, points):
+    x = Parameter(name="x", type="float", low=0.0, high=1.0)
+    portfolio = tuple({"x": point} for point in (0.1, 0.2, 0.3))
+    space = Space(family="boost", parameters=(x,), defaults={"x": 0.5}, portfolio=portfolio, costs=(2.0, 40.0, 20.0))
+    proposals = make_proposals([make_family("boost")], spaces={"boost": space}, timed=timed)
+    assert [candidate.params["x"] for candidate in take(proposals, 4)[1:]] == points
+
+
 def test_the_portfolio_of_a_baseline_opens_nothing():
     families = (make_family("near", order=0, baseline=True), make_family("trees", order=1))
     spaces = {name: make_space(name, portfolio=[{"x": 0.1}]) for name in ("near", "trees")}
-    moves = take(make_proposals(families, spaces=spaces), 3, learn=False, timed=True)
+    moves = take(make_proposals(families, spaces=spaces, timed=True), 3, learn=False)
     assert [(c.family, c.origin) for c in moves] == [("near", "baseline"), ("trees", "default"), ("trees", "portfolio")]
 
 
@@ -137,25 +146,25 @@ def test_after_a_quick_candidate_come_the_defaults_with_the_portfolio_now_and_in
     space = Space(
         family="dear", parameters=(x,), defaults={"x": 0.5}, portfolio=({"x": 0.1},), quick={"x": 0.4}, quick_cost=0.1
     )
-    first, second = (make_proposals([make_family("dear")], spaces={"dear": space}) for _ in range(2))
+    first, second = (make_proposals([make_family("dear")], spaces={"dear": space}, timed=True) for _ in range(2))
     (quick,) = take(first, 1, share=lambda name, cost: 1.5 * cost)
     assert (quick.origin, first.cost_of(quick)) == ("quick", 0.1)
     assert second.take_up(quick)
     for proposals in (first, second):
-        more = [proposals.propose(share=lambda name, cost: 0.3, timed=True) for _ in range(3)]
+        more = [proposals.propose(share=lambda name, cost: 0.3) for _ in range(3)]
         assert [(c.origin, c.params["x"], c.number) for c in more[:2]] == [("portfolio", 0.5, 1), ("portfolio", 0.1, 2)]
         assert more[2].origin == "tuned"
 
 
 def test_rounds_are_limited_to_what_the_time_left_foretells_once_a_fold_was_measured():
-    proposals = make_proposals([make_family("boost")], spaces={"boost": boosters_space()})
+    proposals = make_proposals([make_family("boost")], spaces={"boost": boosters_space()}, timed=True)
     default, unlimited = take(proposals, 2, learn=False)
     assert (default.params["n_estimators"], unlimited.params["n_estimators"]) == (100, 10_000)
     proposals.learn(ended(default))
-    limited = [proposals.propose(share=lambda name, cost: 0.028 * cost, timed=True) for _ in range(2)]
+    limited = [proposals.propose(share=lambda name, cost: 0.028 * cost) for _ in range(2)]
     assert [(c.origin, c.params["n_estimators"]) for c in limited] == [("portfolio", 2500), ("tuned", 2500)]
     assert [proposals.cost_of(c) for c in (unlimited, *limited)] == [2.0, 4.0, 7.0]
-    short = proposals.propose(share=lambda name, cost: 0.14 * cost, timed=True)
+    short = proposals.propose(share=lambda name, cost: 0.14 * cost)
     assert short.params["n_estimators"] == 500
     assert proposals.cost_of(short) == 5.0  # not 7
 
@@ -165,9 +174,9 @@ def test_rounds_are_limited_to_what_the_time_left_foretells_once_a_fold_was_meas
 )
 def test_where_no_usual_candidate_fits_boosters_are_given_fewer_rounds(borrows, seconds, rounds):
     family = replace(make_family("boost"), borrows=borrows)
-    proposals = make_proposals([family], spaces={"boost": boosters_space()})
+    proposals = make_proposals([family], spaces={"boost": boosters_space()}, timed=True)
     take(proposals, 1)
-    taken = [proposals.propose(share=lambda name, cost: seconds * cost, timed=True) for _ in range(3)][-1]
+    taken = [proposals.propose(share=lambda name, cost: seconds * cost) for _ in range(3)][-1]
     assert (taken and (taken.origin, taken.params["n_estimators"])) == (rounds and ("tuned", rounds))
 
 
@@ -179,34 +188,34 @@ def test_what_is_held_to_a_part_of_its_rounds_promises_less(default, first):
     def share(name, cost):
         return default * cost if name == "boost" else 0.6
 
-    proposals.learn(ended(proposals.propose(share=lambda name, cost: 0.0, timed=False)))
-    assert proposals.propose(share=share, timed=False).family == first
+    proposals.learn(ended(proposals.propose(share=lambda name, cost: 0.0)))
+    assert proposals.propose(share=share).family == first
 
 
 @pytest.mark.parametrize(("borrows", "tried"), [(True, [0.5, 0.2]), (False, [0.5, 0.5])])
 def test_boosters_are_not_tried_again_with_other_rounds_alone(borrows, tried):
     family, space = replace(make_family("boost"), borrows=borrows), boosters_space()
     same = replace(space, portfolio=({"x": 0.5, "n_estimators": 200}, {"x": 0.2}))
-    taken = take(make_proposals([family], spaces={"boost": same}), 2)
+    taken = take(make_proposals([family], spaces={"boost": same}, timed=True), 2)
     assert [candidate.params["x"] for candidate in taken] == tried
 
 
 def test_a_default_that_came_to_nothing_is_followed_by_the_quick_one():
     x = Parameter(name="x", type="float", low=0.0, high=1.0)
     space = Space(family="dear", parameters=(x,), defaults={"x": 0.5}, portfolio=(), quick={"x": 0.4}, quick_cost=0.1)
-    proposals = make_proposals([make_family("dear"), make_family("cheap")], spaces={"dear": space})
+    proposals = make_proposals([make_family("dear"), make_family("cheap")], spaces={"dear": space}, timed=True)
     (cheap, dear) = take(proposals, 2, learn=False)
     proposals.learn(ended(cheap))
 
     def share(name, cost):
         return 2.0 * cost if name == "dear" else 9.0
 
-    assert proposals.propose(share=share, timed=True) is None  # while it is under way
+    assert proposals.propose(share=share) is None  # while it is under way
     proposals.learn(ended(dear, status="timeout", folds=0))
-    quick = proposals.propose(share=share, timed=True)
+    quick = proposals.propose(share=share)
     assert (quick.family, quick.origin) == ("dear", "quick")
     proposals.learn(ended(quick, status="timeout", folds=0))
-    assert proposals.propose(share=share, timed=True) is None
+    assert proposals.propose(share=share) is None
 
 
 def test_what_time_has_ended_foretells_what_its_rounds_cost():
@@ -245,10 +254,10 @@ def test_a_family_is_given_up_after_failures_in_a_row():
     proposals = make_proposals([make_family("trees")])
     given_up = []
     for _ in range(MOST_FAILURES):
-        candidate = proposals.propose(share=lambda name, cost: 0.0, timed=False)
+        candidate = proposals.propose(share=lambda name, cost: 0.0)
         given_up.append(proposals.learn(ended(candidate, status="error", folds=0)))
     assert given_up == [False, False, True]
-    assert proposals.propose(share=lambda name, cost: 0.0, timed=False) is None
+    assert proposals.propose(share=lambda name, cost: 0.0) is None
     assert proposals.learn(ended(candidate, status="error", folds=0)) is False  # it is told once
 
 
@@ -288,7 +297,7 @@ def test_a_familys_study_is_told_what_came_of_each_candidate(tmp_path):
 
     proposals, proposed = make_proposals([make_family("trees")], seed=5), []
     for _ in range(12):
-        candidate = proposals.propose(share=lambda name, cost: 0.0, timed=False)
+        candidate = proposals.propose(share=lambda name, cost: 0.0)
         proposals.learn(ended(candidate, score(candidate.params["x"])))
         proposed.append(candidate.params["x"])
     study = FamilyStudy(
@@ -417,7 +426,7 @@ def grow(proposals, n, **asked):
     """Take candidates of families that differ in what they reach, and gain by rows."""
     taken = []
     for _ in range(n):
-        if (candidate := proposals.propose(timed=True, **asked)) is None:
+        if (candidate := proposals.propose(**asked)) is None:
             break
         taken.append(candidate)
         score = REACHED[candidate.family] * (1 if candidate.rows is None else 1 + 1e3 / candidate.rows)
@@ -474,9 +483,9 @@ def test_growth_that_an_earlier_session_has_ended_is_not_begun_again():
 
 
 def test_a_family_whose_growth_fails_goes_on_with_fewer_rows():
-    proposals = make_proposals(FAMILIES, steps=STEPS)
+    proposals = make_proposals(FAMILIES, steps=STEPS, timed=True)
     grow(proposals, 4, share=lambda name, cost: 0.0)
-    grown = proposals.propose(share=lambda name, cost: 0.0, timed=True)
+    grown = proposals.propose(share=lambda name, cost: 0.0)
     assert (grown.family, grown.origin, grown.rows) == ("boost", "grown", 100_000)
     proposals.learn(ended(grown, status="timeout", folds=1))
     after = grow(proposals, 8, share=lambda name, cost: 2.0 * (cost > 0.05))

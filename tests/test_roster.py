@@ -53,7 +53,7 @@ def test_rows_that_take_long_are_taken_in_steps_by_the_clock(make_small, monkeyp
     machine, problem = Machine(cpus=2, memory_bytes=2**30, gpus=0, cpus_why="told"), make_small()
     spec = make_spec(dataset="frame", target="y", **({"trials": trials} if trials else {"budget": 60}))
     proposals = roster.make_proposals(problem, select(["lightgbm"]), spec, machine, seconds=60.0)
-    candidate = proposals.propose(share=lambda name, cost: 0.0, timed=trials is None)
+    candidate = proposals.propose(share=lambda name, cost: 0.0)
     assert (candidate.family, candidate.rows) == ("lightgbm", rows)
     train = len(problem.splits.folds[0].train)
     first = rows or train

@@ -66,7 +66,7 @@ def make_search(problem: Problem, trials: int, store: RunStore, watch: Stopwatch
     never = Deadline(None)
     plan = Plan(slots=machine().cpus, trials=trials, search=never, total=never, window_seconds=0.0)
     return Search(
-        Proposals([member], metric=problem.task.metric, seed=0),
+        Proposals([member], metric=problem.task.metric, seed=0, timed=False),
         metric=problem.task.metric,
         n_folds=len(problem.splits.folds),
         plan=plan,
