@@ -301,6 +301,12 @@ def test_a_machine_with_a_full_disk_is_left_out_and_the_fit_is_tried_elsewhere(e
     assert idle._taken_in(running, Delivery(result=result, parcel={})) is None
     assert [held.work for held in idle._held] == [work]
     assert list(joined._hosts) == ["b"]
+    others = [other for other in joined._members if other.host == host]
+    assert member not in others
+    for other in others:  # which were at a fit meanwhile
+        joined.give(other)
+    assert {other.host.node for other in joined._members} == {"b"}
+    assert not joined.has_idle
 
 
 @pytest.mark.parametrize(("gpus", "visible"), [(0, ""), (1, "5")])

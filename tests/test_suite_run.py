@@ -148,7 +148,7 @@ def test_what_is_asked_of_one_dataset_is_no_option_of_a_suite():
 
     offered = run.__annotations__.keys() & FIELDS
     assert offered.isdisjoint(OF_ONE_DATASET)
-    assert FIELDS - offered - OF_ONE_DATASET == {"track", "refit", "slowdown", "repeats"}
+    assert FIELDS - offered - OF_ONE_DATASET == {"track"}
 
 
 def test_a_folder_of_another_suite_is_refused(place):

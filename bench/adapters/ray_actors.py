@@ -288,8 +288,8 @@ class RayEngine:
         """Take over what a fit has left; nothing of one that found its machine's disk full, and is tried on another."""
         result, member = delivery.result, running.member
         if result.status == "error" and member.ready.own_disk and storage_fault(result.reason):
-            self._pool.drop(member)
             self._pool.refuse(member.host, f"its disk is not to be written to ({result.reason})")
+            self._pool.drop(member)
             self._held.append(_Held(running.work))
             return None
         if running.gpu and result.status == "error" and _GPU_FAILED.search(result.reason):

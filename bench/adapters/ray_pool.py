@@ -214,8 +214,11 @@ class Pool:
         return None
 
     def give(self, member: Member) -> None:
-        """Take a worker back that is through with its fit."""
-        self._idle.append(member)
+        """Take a worker back that is through with its fit, unless its machine is done without by now."""
+        if member.host.node in self._refused:
+            self.end(member)
+        else:
+            self._idle.append(member)
 
     def drop(self, member: Member) -> None:
         """Put an end to a worker, and start another in its place."""
