@@ -14,7 +14,7 @@ from nets_fixture import NEVER, ONE_THREAD
 from search_fixture import CountedDeadline
 
 from bench.errors import SkipError
-from bench.families import _net
+from bench.families import _estimator, _net
 from bench.family import DeadlineReached, Settings, discover, space_of
 from bench.nets.fit import FitSummary
 from bench.recipes import Encoded
@@ -179,7 +179,7 @@ def test_nets_take_a_gpu_where_pytorch_is_a_build_for_it(built, monkeypatch, tmp
     found = importlib.util.spec_from_file_location(
         "torch", tmp_path / "torch" / "__init__.py", submodule_search_locations=[str(tmp_path / "torch")]
     )
-    monkeypatch.setattr(_net, "find_spec", lambda name: found)
+    monkeypatch.setattr(_estimator, "find_spec", lambda name: found)
     _net.torch_has_cuda.cache_clear()
     try:
         assert {discover()[name].takes_gpu for name in ("mlp", "realmlp", "tabm", "resnet", "ft_transformer")} == {

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench import parity
-from bench.families import lightgbm
+from bench.families import _estimator
 from bench.families.lightgbm import built_for_cuda
 from bench.family import discover
 from bench.parity import compare, gpu_checks
@@ -82,7 +82,7 @@ def test_lightgbm_takes_a_gpu_where_its_build_allows(library, takes, tmp_path, m
     (tmp_path / "lib").mkdir()
     if library is not None:
         (tmp_path / "lib" / "lib_lightgbm.so").write_bytes(library)
-    monkeypatch.setattr(lightgbm, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=[tmp_path]))
+    monkeypatch.setattr(_estimator, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=[tmp_path]))
     assert discover()["lightgbm"].takes_gpu is takes
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,13 @@ from bench.metric import Array, TaskKind
 from bench.recipes import Encoded
 
 _SETTINGS_FILE = "settings.json"
+
+
+def library_files(name: str, pattern: str) -> list[Path]:
+    """Files in the folder ``lib`` of an installed library, which is not imported for that."""
+    found = find_spec(name)
+    folders = (found and found.submodule_search_locations) or ()
+    return [path for folder in folders for path in Path(folder, "lib").glob(pattern)]
 
 
 def _read_settings(folder: Path) -> Settings:

@@ -6,14 +6,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from bench.families._boosting import loss_of
-from bench.families._estimator import FamilyEstimator, number, row_weights
+from bench.families._estimator import FamilyEstimator, library_files, number, row_weights
 from bench.family import Settings, target_range
 from bench.metric import Array
 from bench.recipes import Encoded
@@ -39,9 +38,7 @@ _LOSSES: Mapping[str, "LossName"] = {"logloss": "cross_entropy", "mae": "mae", "
 @functools.cache
 def torch_has_cuda() -> bool:
     """Whether the installed PyTorch is a build for CUDA; one for the CPU comes without that part of it."""
-    found = find_spec("torch")
-    folders = (found and found.submodule_search_locations) or ()
-    return any(any(Path(folder, "lib").glob("*torch_cuda*")) for folder in folders)
+    return bool(library_files("torch", "*torch_cuda*"))
 
 
 class NetEstimator(FamilyEstimator):

@@ -1,14 +1,13 @@
 """LightGBM: leaf-wise gradient boosting, native categories and missing values."""
 
 import functools
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.families._boosting import Stopper, boost, kept, loss_of, max_rounds
-from bench.families._estimator import FamilyEstimator, row_weights
+from bench.families._estimator import FamilyEstimator, library_files, row_weights
 from bench.family import ALL_TASKS, Family
 from bench.metric import Array
 from bench.needs import HISTOGRAM_BYTES, histograms
@@ -25,9 +24,7 @@ _BINNING = ("max_bin", "min_data_in_bin", "enable_bundle", "linear_tree")
 @functools.cache
 def built_for_cuda() -> bool:
     """Whether the installed build learns on a GPU; one that does not, like usual wheels, holds the words to say so."""
-    found = find_spec("lightgbm")
-    folders = (found and found.submodule_search_locations) or ()
-    libraries = [path for folder in folders for path in Path(folder, "lib").glob("*lightgbm.*")]
+    libraries = library_files("lightgbm", "*lightgbm.*")
     return bool(libraries) and all(_WITHOUT_CUDA not in path.read_bytes() for path in libraries)
 
 
