@@ -10,10 +10,10 @@ from bench.environment import environment
 from bench.family import get_family
 from bench.problem import Problem
 from bench.processor import Processor, processor
-from bench.resources import machine
+from bench.resources import allotment_like, machine
 from bench.roster import trial_identity
 from bench.store import read_events, read_json
-from bench.trial import FoldResult, allotment_like
+from bench.trial import FoldResult
 
 #: What sessions record of where they run, as it is called here.
 _SOFTWARE = {
@@ -90,7 +90,7 @@ def _environment_changes(then: Mapping[str, Any]) -> Iterator[Change]:
 
 def _place_changes(fit: Fit) -> Iterator[Change]:
     """Compare what a fold was fitted on with what it is fitted on now."""
-    recorded, allotment = fit.recorded, allotment_like(fit.recorded)
+    recorded, allotment = fit.recorded, allotment_like(fit.recorded.threads, fit.recorded.device)
     yield from _change("threads a fit", recorded.threads, allotment.cpus)
     yield from _change("device", recorded.device, allotment.device)
     if recorded.processor:

@@ -13,9 +13,9 @@ from bench.fold_data import forget, recipe_folder
 from bench.metric import Metric
 from bench.problem import Problem
 from bench.recipes import Features
-from bench.resources import machine
+from bench.resources import allotment_like, machine
 from bench.store import PREDICTIONS, SUMS, fold_folder, intact, replacing, write_json, write_sums
-from bench.trial import CLASSES, TrialResult, allotment_like, lent_rounds, run_fold
+from bench.trial import CLASSES, TrialResult, lent_rounds, run_fold
 
 KEPT_A_FAMILY = 4
 #: The environment that a trial's models were fitted again in, where it was no session of the run that fitted them.
@@ -96,7 +96,7 @@ def _fit_again(problem: Problem, result: TrialResult, fold: int) -> None:
         problem,
         result.candidate,
         fold,
-        allotment=allotment_like(known),
+        allotment=allotment_like(known.threads, known.device),
         seconds=None,
         lent=lent_rounds(result.folds),
         ended_at=known.ended_at,

@@ -23,9 +23,10 @@ from bench.journal import read_past
 from bench.metric import Array
 from bench.predictor import load_predictor
 from bench.problem import Problem
+from bench.resources import allotment_like
 from bench.search import Past
 from bench.store import fold_folder, read_events, read_json, read_predictions
-from bench.trial import allotment_like, lent_rounds, run_fold
+from bench.trial import lent_rounds, run_fold
 from bench.unpack import board_row, problem_of
 
 #: How far predictions may lie apart and still be as good as the same: a probability, or a part of the target's standard
@@ -176,7 +177,7 @@ def _fit(problem: Problem, fits: Sequence[Fit], changed: Sequence[Change], tell:
             problem,
             candidate,
             fold,
-            allotment=allotment_like(fit.recorded),
+            allotment=allotment_like(fit.recorded.threads, fit.recorded.device),
             seconds=None,
             lent=fit.lent,
             ended_at=ended_at,

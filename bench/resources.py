@@ -151,6 +151,13 @@ def available_gpus() -> int:
 _COMMAND_BYTES, _SLOT_BYTES = 1_200_000_000, 700_000_000
 
 
+def allotment_like(threads: int, device: str) -> Allotment:
+    """What a fit was given that is to be done again, as far as this machine has it."""
+    cuda = device == "cuda" and available_gpus() > 0
+    cpus = min(threads, available_cpus()[0])
+    return Allotment(cpus=cpus, gpu=float(cuda), device="cuda" if cuda else "cpu")
+
+
 def machine(cpus: int | None = None, gpus: int | None = None, memory: int | None = None) -> Machine:
     """Find out what may be used; ``cpus``, ``gpus`` and ``memory`` (bytes) lower it.
 

@@ -22,7 +22,7 @@ from bench.metric import Array, metrics_for
 from bench.problem import Problem
 from bench.processor import processor
 from bench.recipes import Encoded, Features, without_switches
-from bench.resources import Allotment, Deadline, available_cpus, available_gpus, limit_threads
+from bench.resources import Allotment, Deadline, limit_threads
 from bench.split import holdout
 from bench.store import building, fold_folder, write_predictions, write_text
 from bench.trace import Recorder, Span, this_process
@@ -139,13 +139,6 @@ def lent_rounds(folds: Iterable[FoldResult]) -> tuple[int, ...]:
     kept = {result.fold: result.rounds for result in folds}
     lent = [kept.get(fold) for fold in range(LENDERS)]
     return tuple(rounds for rounds in lent if rounds) if all(lent) else ()
-
-
-def allotment_like(recorded: FoldResult) -> Allotment:
-    """What a fold was given that is to be fitted again, as far as this machine has it."""
-    cuda = recorded.device == "cuda" and available_gpus() > 0
-    threads = min(recorded.threads, available_cpus()[0])
-    return Allotment(cpus=threads, gpu=float(cuda), device="cuda" if cuda else "cpu")
 
 
 def run_fold(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from search_fixture import RMSE, fold_result
 
-from bench import keep, trial
+from bench import keep, resources
 from bench.candidate import Candidate
 from bench.errors import RunFailedError
 from bench.family import discover, space_of
@@ -154,7 +154,7 @@ def test_models_are_fitted_again_on_what_they_were_fitted_on(problem, monkeypatc
         given.append(allotment)
         return run_fold(*arguments, allotment=allotment, **more)
 
-    monkeypatch.setattr(trial, "available_gpus", lambda: 1)
+    monkeypatch.setattr(resources, "available_gpus", lambda: 1)
     monkeypatch.setattr(keep, "run_fold", noted)
     ensure_models(problem, [result])
     assert {(one.device, one.gpu) for one in given} == {("cuda", 1.0)}
